@@ -1,0 +1,1 @@
+"""Tables and charts from the store; HTML, Markdown, model card, results.csv."""

@@ -1,0 +1,1 @@
+"""Compact QLoRA trainer: a version and a YAML in, an adapter folder with run.json out."""
