@@ -6,7 +6,7 @@ CurateError            1  could not finish
 ├── LeakError          4  a leak or contamination gate failed
 ├── RegressionError    5  a regression gate failed
 └── StoreError         1  the store cannot be read or written (disk full, damaged file)
-    └── StoreBusy      6  another process holds the store
+    └── StoreBusyError      6  another process holds the store
 
 A message says where, what, and what to do: `raw.jsonl:17: role "gpt4" is not known; use "assistant"`.
 They are caught once, in app/cli, which prints `curate COMMAND: MESSAGE` and exits with `exit_code`.
@@ -42,7 +42,7 @@ class StoreError(CurateError):
     exit_code = 1
 
 
-class StoreBusy(StoreError):
+class StoreBusyError(StoreError):
     exit_code = 6
 
 
