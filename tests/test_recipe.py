@@ -1,0 +1,75 @@
+"""The recipe: its defaults, what its file may say, and that schema and code know the same keys."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from curation.config_file import schema
+from curation.errors import ConfigError
+from curation.reading.sources import SourceSpec
+from curation.recipe import _SECTIONS, commented_recipe, load_recipe, recipe_from
+from curation.workspace import find_workspace, init_workspace, open_workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_a_commented_recipe_is_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(commented_recipe(["raw/a.jsonl"]))
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe_from({"sources": [{"path": "raw/a.jsonl"}]})
+
+
+def test_each_commented_default_can_be_uncommented(tmp_path: Path) -> None:
+    text = commented_recipe(["raw/a.jsonl"])
+    head, settings = text.split("\n\n", 1)
+    uncommented = "\n".join(line.removeprefix("# ") for line in settings.splitlines())
+    (tmp_path / "recipe.yaml").write_text(f"{head}\n{uncommented}\n")
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe_from({"sources": [{"path": "raw/a.jsonl"}]})
+
+
+@pytest.mark.parametrize("section", [name for name in _SECTIONS if name != "filters"])
+def test_schema_and_code_know_the_same_keys(section: str) -> None:
+    described = schema("recipe.schema.json")["properties"][section]["properties"]
+    assert set(described) == {field.name for field in fields(_SECTIONS[section])}
+
+
+def test_schema_and_code_know_the_same_source_keys() -> None:
+    described = schema("recipe.schema.json")["properties"]["sources"]["items"]["properties"]
+    assert set(described) == {field.name for field in fields(SourceSpec)}
+
+
+def test_every_committed_recipe_loads() -> None:
+    found = [*ROOT.glob("benchmarks/**/*.yaml"), *ROOT.glob("configs/**/*.yaml"), ROOT / "data" / "recipe.yaml"]
+    assert len(found) >= 2
+    for path in found:
+        assert load_recipe(path).sources
+
+
+def test_init_sorts_sources_and_refuses_to_overwrite(tmp_path: Path) -> None:
+    workspace = init_workspace(tmp_path, [str(tmp_path / "raw" / "b.jsonl"), str(tmp_path / "raw" / "a.jsonl")])
+    paths = [source["path"] for source in yaml.safe_load(workspace.recipe_path.read_text())["sources"]]
+    assert paths == ["raw/a.jsonl", "raw/b.jsonl"]
+    with pytest.raises(ConfigError, match="is a workspace already"):
+        init_workspace(tmp_path)
+
+
+def test_a_workspace_is_found_from_below(tmp_path: Path) -> None:
+    init_workspace(tmp_path)
+    below = tmp_path / "data" / "raw"
+    assert find_workspace(below) == open_workspace(tmp_path)
+    assert find_workspace(tmp_path.parent) is None
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"sources": [{"path": "a"}], "split": {"ratios": {"train": 0.9, "test": 0.3}}}, "ratios"),
+        ({"sources": [{"path": "a"}], "split": {"ratios": {"train": 1}, "counts": {"test": 2}}}, "counts"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(recipe: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe_from(recipe)
