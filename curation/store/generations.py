@@ -1,0 +1,146 @@
+"""Generations: publishing a catalogue so that a crash at any point leaves the one before in force."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from duckdb import DuckDBPyConnection
+
+from curation.errors import StoreError
+from curation.store.catalog import Catalog, edit_catalog, read_catalog
+from curation.store.files import TEMP_PREFIX, file_sha256, replace_file, sync_file, sync_folder
+
+CURRENT: Final = "CURRENT"
+SEGMENTS: Final = "segments"
+_NAME: Final = re.compile(r"catalog-(\d{6,})\.duckdb")
+_OPEN_TRIES: Final = 100  # a reader that is overtaken by two commits between two system calls looks again
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A published catalogue, as CURRENT names it: `catalog-000007.duckdb SHA256`."""
+
+    root: Path
+    number: int
+    sha256: str | None  # None where a person wrote the name by hand to go back
+
+    @property
+    def path(self) -> Path:
+        return self.root / _file_name(self.number)
+
+
+def _file_name(number: int) -> str:
+    return f"catalog-{number:06d}.duckdb"
+
+
+def generation_numbers(root: Path) -> list[int]:
+    return sorted(int(found[1]) for name in os.listdir(root) if (found := _NAME.fullmatch(name)))
+
+
+def current_generation(root: Path) -> Generation:
+    path = root / CURRENT
+    try:
+        words = path.read_text("utf-8").split()
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is missing; {_way_back(root, None)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); {_way_back(root, None)}") from None
+    found = _NAME.fullmatch(words[0]) if words else None
+    if not found:
+        raise StoreError(f"{path}: names no catalogue; {_way_back(root, None)}")
+    return Generation(root, int(found[1]), words[1] if len(words) > 1 else None)
+
+
+def read_generation(generation: Generation) -> Catalog:
+    """The catalogue of a generation, its bytes checked first; FileNotFoundError if it is gone."""
+    digest = file_sha256(generation.path)
+    if generation.sha256 not in (None, digest):
+        raise StoreError(f"{generation.path}: damaged (it has changed since); {_way_back(generation.root, generation)}")
+    return read_catalog(generation.path)
+
+
+def read_current(root: Path) -> tuple[Generation, Catalog]:
+    """What CURRENT names now. Never blocked by a writer, and never blocks one."""
+    generation = current_generation(root)
+    for _ in range(_OPEN_TRIES):
+        try:
+            return generation, read_generation(generation)
+        except (FileNotFoundError, StoreError) as error:
+            newer = current_generation(root)
+            if newer == generation:
+                if isinstance(error, StoreError):
+                    raise
+                break
+            generation = newer
+    raise StoreError(f"{generation.path}: is missing, though CURRENT names it; {_way_back(root, generation)}")
+
+
+def start_generations(root: Path) -> None:
+    """Publish the empty generation 0; the caller holds the writer lock."""
+    if (root / CURRENT).exists():
+        return
+    if set(generation_numbers(root)) - {0}:
+        current_generation(root)  # raises, naming what to do: this store held versions once
+    _publish_file(root, 0, lambda con: None)
+
+
+def commit(root: Path, change: Callable[[DuckDBPyConnection], None]) -> None:
+    """Publish the next generation: the current one plus `change`; the caller holds the writer lock."""
+    generation, _ = read_current(root)
+    _publish_file(root, generation.number + 1, change, copied_from=generation.path)
+
+
+def _publish_file(
+    root: Path, number: int, change: Callable[[DuckDBPyConnection], None], copied_from: Path | None = None
+) -> None:
+    _remove_temporary(root)  # a .wal that a killed writer left would be replayed into our copy
+    final = root / _file_name(number)
+    temp = root / (TEMP_PREFIX + final.name)
+    if copied_from:
+        shutil.copyfile(copied_from, temp)
+    edit_catalog(temp, change)
+    sync_file(temp)
+    digest = file_sha256(temp)
+    sync_folder(root / SEGMENTS)
+    os.replace(temp, final)
+    sync_folder(root)
+    replace_file(root / CURRENT, f"{final.name} {digest}\n".encode())
+
+
+def sweep(root: Path) -> None:
+    """Remove what no reader can need: leavings of killed writers, and generations before the previous one.
+
+    The caller holds the writer lock. What CURRENT names decides, so this is right after a failure at any point.
+    """
+    generation, catalog = read_current(root)
+    _remove_temporary(root)
+    numbers = generation_numbers(root)
+    keep = {generation.number, max((n for n in numbers if n < generation.number), default=generation.number)}
+    for number in set(numbers) - keep:
+        (root / _file_name(number)).unlink()
+    if catalog.outdated:
+        return  # its segments are not known before it is migrated
+    for name in set(os.listdir(root / SEGMENTS)) - catalog.segment_files():
+        if name.endswith(".parquet"):
+            (root / SEGMENTS / name).unlink()
+
+
+def _remove_temporary(root: Path) -> None:
+    for folder in (root, root / SEGMENTS):
+        for name in os.listdir(folder):
+            if name.startswith(TEMP_PREFIX):
+                (folder / name).unlink()
+
+
+def _way_back(root: Path, broken: Generation | None) -> str:
+    """What a person can do about a lost catalogue: a backup, or the newest generation that is still there."""
+    others = [n for n in generation_numbers(root) if broken is None or n != broken.number]
+    if not others:
+        return "restore the store from a backup"
+    return f"restore it from a backup, or write {_file_name(others[-1])} into {root / CURRENT} to use that generation"
