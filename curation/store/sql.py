@@ -1,0 +1,164 @@
+"""Read-only SQL over a version, fenced in: it reads the store's segments and touches nothing else.
+
+DuckDB's own settings are not fence enough. A path that may be read may also be written, and a COPY inside a
+common table expression passes for a SELECT, so `allowed_paths` would let a query overwrite a segment. Here all
+of DuckDB's file access is off except for one file system of ours, which knows the version's segments by name and
+opens them for reading only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import duckdb
+from duckdb import DuckDBPyConnection, StatementType
+from fsspec.spec import AbstractFileSystem
+
+from curation.errors import ConfigError, StoreError
+from curation.records import canonical
+from curation.store.catalog import OFFLINE
+from curation.store.database import Store
+from curation.store.segments import segment_problem
+from curation.store.versions import Segment, VersionInfo
+
+_PROTOCOL: Final = "segment"
+_FENCE: Final[dict[str, Any]] = {
+    **OFFLINE,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,  # no reaching for variables of this program
+    "temp_directory": "",  # nothing spills to disk
+}
+_USER_ERRORS: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+
+
+def query(store: Store, sql: str, version: str | None = None) -> Any:
+    """The result of one SELECT as an Arrow table (UUIDs as text).
+
+    Views of the version (default: the latest): rows, members, ledger, flags, edges, quarantine, sources.
+    Views of all versions: versions, all_members.
+    """
+    chosen = store.resolve(version or "latest")
+    versions = store.versions()
+    readable = {s.file: s for v in versions for name, s in v.segments.items() if v == chosen or name == "members"}
+    _refuse_others_than_select(sql)
+    con = duckdb.connect(":memory:", config=_FENCE)
+    try:
+        con.register_filesystem(_Segments(store, readable))
+        _create_views(con, chosen, versions)
+        con.execute(f"set allowed_directories = ['{_PROTOCOL}://']")
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+        return con.sql(sql).to_arrow_table()
+    except duckdb.Error as error:
+        _raise_if_damaged(store, readable, error)
+        raise ConfigError(f"sql: {_message(error)}") from error
+    finally:
+        con.unregister_filesystem(_PROTOCOL)
+        con.close()
+
+
+class _Segments(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships no types
+    """The readable segments by file name; there is no other file, and no way to write."""
+
+    protocol = _PROTOCOL
+    cachable = False
+
+    def __init__(self, store: Store, readable: dict[str, Segment]) -> None:
+        super().__init__()
+        self._paths = {file: store.segments_path / file for file in readable}
+
+    def _name(self, path: str) -> str:
+        return str(path).removeprefix(f"{_PROTOCOL}://")
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        if mode != "rb":
+            raise PermissionError("the store is read-only")
+        return self._paths[self._name(path)].open("rb")
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        name = self._name(path)
+        if name not in self._paths:
+            raise FileNotFoundError(f"{name} is no segment of this store")
+        return {"name": path, "size": os.path.getsize(self._paths[name]), "type": "file"}
+
+    def modified(self, path: str) -> float:
+        return 0.0
+
+    def exists(self, path: str, **_: Any) -> bool:
+        return self._name(path) in self._paths
+
+    isfile = exists
+
+    def isdir(self, path: str) -> bool:
+        return False
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        return [path] if self.exists(path) else []
+
+    def ls(self, path: str, **_: Any) -> list[str]:
+        return []
+
+
+def _refuse_others_than_select(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise ConfigError(f"sql: {_message(error)}") from error
+    if len(statements) != 1:
+        raise ConfigError(f"sql: one SELECT at a time, not {len(statements)} statements")
+    kind = statements[0].type
+    if kind != StatementType.SELECT:
+        raise ConfigError(f"sql: only SELECT is allowed, not {kind.name}; the store is read-only")
+
+
+def _create_views(con: DuckDBPyConnection, chosen: VersionInfo, versions: list[VersionInfo]) -> None:
+    for name, segment in chosen.segments.items():
+        con.execute(f"create view {name} as from read_parquet('{_url(segment)}')")
+    con.execute(
+        "create table versions (name varchar, id varchar, parent varchar, message varchar, created varchar,"
+        " recipe varchar, stats varchar, code varchar)"
+    )
+    con.executemany("insert into versions values (?, ?, ?, ?, ?, ?, ?, ?)", [_listed(v) for v in versions])
+    # One segment may belong to several versions, hence the join by file.
+    con.execute("create schema store")
+    con.execute("create table store.members_of (version varchar, file varchar)")
+    con.executemany(
+        "insert into store.members_of values (?, ?)", [[v.name, v.segments["members"].file] for v in versions]
+    )
+    urls = sorted({_url(v.segments["members"]) for v in versions})
+    con.execute(
+        "create view all_members as select v.version, m.* exclude (filename)"
+        f" from read_parquet({urls}, filename = true) m join store.members_of v on v.file = parse_filename(m.filename)"
+    )
+
+
+def _url(segment: Segment) -> str:
+    """DuckDB takes no parameters in a view; the name is ours, hex and letters."""
+    assert segment.file.replace("-", "").replace(".", "").isalnum(), segment.file
+    return f"{_PROTOCOL}://{segment.file}"
+
+
+def _listed(version: VersionInfo) -> list[Any]:
+    recipe, stats = (canonical(dict(value)).decode() for value in (version.recipe, version.stats))
+    head = [version.name, version.id, version.parent, version.message, version.created]
+    return [*head, recipe, stats, version.code]
+
+
+def _raise_if_damaged(store: Store, readable: dict[str, Segment], error: duckdb.Error) -> None:
+    """An error that is not about the wording of the query may come from a damaged file."""
+    if isinstance(error, _USER_ERRORS):
+        return
+    for segment in readable.values():
+        if problem := segment_problem(store.segments_path, segment):
+            raise StoreError(problem) from error
+
+
+def _message(error: duckdb.Error) -> str:
+    """DuckDB's error on one line, without its drawing of the query."""
+    text = str(error).split("\n\nLINE ")[0]
+    if "file system operations are disabled" in text:
+        return f"files outside the store are out of reach; {text.splitlines()[0]}"
+    if "Traceback" in text:  # raised inside our file system
+        text = text.strip().splitlines()[-1]
+    return " ".join(text.split())
