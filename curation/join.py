@@ -1,16 +1,26 @@
-"""The exact Jaccard self-join: every pair of sets whose similarity reaches a threshold, and no other."""
+"""The exact Jaccard self-join: every pair of sets whose similarity reaches a threshold, and no other.
+
+Two sets can reach it only if they share a shingle inside both prefixes: what is left of each, in one fixed global
+order, once its tail is too light to hold the overlap (Bayardo et al. 2007; PPJoin, Xiao et al. 2008). Candidates are
+found smallest set first and counted exactly. docs/decisions/0002-exact-join.md has what was measured.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from curation.join_ranks import ranked
+from curation.join_scan import postings, scan
 from curation.shingles import Shingles, mix
+
+_BLOCK: Final = 1 << 20  # pairs found before they are handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,73 +35,87 @@ class Pairs:
         return len(self.left)
 
 
+def jaccard_pairs(shingles: Shingles, threshold: float) -> Pairs:
+    """All pairs of texts with Jaccard >= threshold, both non-empty.
+
+    n equal texts make n * (n - 1) / 2 pairs: give it unique_sets() where many may be equal.
+    """
+    blocks = list(jaccard_blocks(shingles, threshold))
+    if not blocks:
+        return Pairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+    left = np.concatenate([b.left for b in blocks])
+    right = np.concatenate([b.right for b in blocks])
+    similarity = np.concatenate([b.similarity for b in blocks])
+    place = np.argsort(left.astype(np.int64) << 32 | right, kind="stable")
+    return Pairs(left[place], right[place], similarity[place])
+
+
+def jaccard_blocks(shingles: Shingles, threshold: float) -> Iterator[Pairs]:
+    """The same pairs in parts of about a million, each part unsorted: for callers that can do without the whole."""
+    part, whole = threshold_ratio(threshold)
+    order = np.argsort(np.diff(shingles.offsets), kind="stable").astype(np.int32)
+    sets = ranked(_taken(shingles, order), part, whole)
+    sizes = sets.sizes.astype(np.int32)
+    data = (sets.tokens, sets.weights, sets.offsets)
+    probe, index, start, needed = postings(*data, sets.sizes, part, whole, sets.classes)
+    shortest = (-(-part * sets.sizes // whole)).astype(np.int32)
+    weight = np.concatenate((np.zeros(1, np.int64), np.cumsum(sets.weights)))
+    total = np.diff(weight[sets.offsets]).astype(np.int32)
+    text, rest = np.empty(start[-1], np.int32), np.empty(start[-1], np.int32)
+    state = (probe, index, needed, shortest, total, start[:-1].copy(), start[:-1].copy(), text, rest)
+    found = np.empty((_BLOCK + len(order), 3), np.int32)
+    done = 0
+    while done < len(order):
+        done, count = scan(*data, sizes, state, done, _BLOCK, found)
+        one, two, overlap = found[:count].T
+        union = sizes[one].astype(np.int64) + sizes[two] - overlap
+        one, two = order[one], order[two]
+        yield Pairs(np.minimum(one, two), np.maximum(one, two), (overlap / union).astype(np.float32))
+
+
 def unique_sets(shingles: Shingles) -> tuple[Shingles, npt.NDArray[np.int32]]:
     """The distinct sets in order of first appearance, and for each text the number of its set.
 
     Sets are told apart by 128-bit fingerprints. Empty sets count as one set.
     """
-    fingerprints = _fingerprints(shingles.values, shingles.offsets)
-    _, first, inverse = np.unique(fingerprints, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    number = np.empty(len(order), np.int32)
-    number[order] = np.arange(len(order), dtype=np.int32)
-    chosen = first[order]
+    prints = _fingerprints(shingles.values, shingles.offsets)
+    number, chosen = _first_places(prints)
+    return _taken(shingles, chosen), number
+
+
+def _taken(shingles: Shingles, chosen: npt.NDArray[Any]) -> Shingles:
     sizes = np.diff(shingles.offsets)[chosen]
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    values = _gather(shingles.values, shingles.offsets, chosen, offsets)
-    return Shingles(values, offsets), number[inverse]
-
-
-def jaccard_pairs(shingles: Shingles, threshold: float) -> Pairs:
-    """All pairs of texts with Jaccard >= threshold, both non-empty. n equal texts make n * (n - 1) / 2 pairs:
-    join unique_sets() where many are equal.
-    """
-    part, whole = threshold_ratio(threshold)
-    ranks, offsets = _ranked(shingles)
-    sizes = np.diff(offsets).astype(np.int32)
-    order = np.argsort(sizes, kind="stable").astype(np.int32)
-    room = 1 << 16
-    while True:
-        left, right, overlap = (np.empty(room, np.int32) for _ in range(3))
-        found = _join(ranks, offsets, order, part, whole, left, right, overlap)
-        if found <= room:
-            break
-        room = found
-    left, right, overlap = left[:found], right[:found], overlap[:found]
-    union = sizes[left].astype(np.int64) + sizes[right] - overlap
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    place = np.lexsort((high, low))
-    return Pairs(low[place], high[place], (overlap / union).astype(np.float32)[place])
+    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
+    return Shingles(_gather(shingles.values, shingles.offsets, chosen, offsets), offsets)
 
 
 def threshold_ratio(threshold: float) -> tuple[int, int]:
-    """The threshold as the simplest fraction close by, so that a Jaccard of exactly 4/5 reaches .8 and 1/3 reaches 1/3.
+    """The threshold as a simple fraction close by, so that a Jaccard of exactly 4/5 reaches .8, and 1/3 reaches 1/3.
 
-    The denominator stays under 10**9: products with set sizes fit 64 bits.
+    The denominator stays within 10**9: its products with set sizes fit 64 bits.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
     ratio = Fraction(repr(float(threshold))).limit_denominator(10**9)
-    return max(ratio.numerator, 1), ratio.denominator
+    return (ratio.numerator, ratio.denominator) if ratio else (1, 10**9)
 
 
-def _ranked(shingles: Shingles) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Shingles as dense numbers, rarest first, ascending within each text."""
-    _, inverse, counts = np.unique(shingles.values, return_inverse=True, return_counts=True)
-    rank = np.empty(len(counts), np.int32)
-    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts), dtype=np.int32)
-    ranks = rank[inverse]
-    _sort_each(ranks, shingles.offsets)
-    return ranks, shingles.offsets
+def _first_places(prints: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Number rows by first appearance: the number of each row, and the first row of each number."""
+    order = np.lexsort((prints[:, 1], prints[:, 0]))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (prints[order][1:] != prints[order][:-1]).any(axis=1)
+    run = np.cumsum(new) - 1
+    firsts = order[new]  # lexsort is stable: the first of a run is its first appearance
+    by_appearance = np.argsort(firsts)
+    name = np.empty(len(firsts), np.int32)
+    name[by_appearance] = np.arange(len(firsts), dtype=np.int32)
+    number = np.empty(len(order), np.int32)
+    number[order] = name[run]
+    return number, firsts[by_appearance]
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba ships no types
-def _sort_each(ranks: Any, offsets: Any) -> None:
-    for d in range(len(offsets) - 1):
-        ranks[offsets[d] : offsets[d + 1]].sort()
-
-
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
 def _fingerprints(values: Any, offsets: Any) -> Any:
     """Per set two sums of differently mixed hashes, which no order of the values changes."""
     out = np.zeros((len(offsets) - 1, 2), np.uint64)
@@ -105,81 +129,9 @@ def _fingerprints(values: Any, offsets: Any) -> Any:
     return out
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _gather(values: Any, offsets: Any, chosen: Any, new: Any) -> Any:
     out = np.empty(new[-1], values.dtype)
     for k in range(len(chosen)):
         out[new[k] : new[k + 1]] = values[offsets[chosen[k]] : offsets[chosen[k] + 1]]
     return out
-
-
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _join(ranks: Any, offsets: Any, order: Any, part: Any, whole: Any, left: Any, right: Any, overlap: Any) -> Any:
-    """Write the pairs; their number, which may exceed the room (then nothing beyond it was written)."""
-    n = len(order)
-    top = 0
-    for r in ranks:
-        top = max(top, r + 1)
-    count = np.zeros(top + 1, np.int64)
-    for d in range(n):
-        size = offsets[d + 1] - offsets[d]
-        for i in range(offsets[d], offsets[d] + size - -(-part * size // whole) + 1 if size else offsets[d]):
-            count[ranks[i] + 1] += 1
-    for r in range(top):
-        count[r + 1] += count[r]
-    start, end = count[:-1].copy(), count[:-1].copy()
-    text, place = np.empty(count[top], np.int32), np.empty(count[top], np.int32)
-    shared = np.zeros(n, np.int32)
-    touched = np.empty(n, np.int32)
-    found = 0
-    for x in order:
-        size = offsets[x + 1] - offsets[x]
-        if size == 0:
-            continue
-        shortest = -(-part * size // whole)
-        candidates = 0
-        for i in range(size - shortest + 1):
-            r = ranks[offsets[x] + i]
-            while start[r] < end[r] and offsets[text[start[r]] + 1] - offsets[text[start[r]]] < shortest:
-                start[r] += 1
-            for e in range(start[r], end[r]):
-                y = text[e]
-                if shared[y] == 0:
-                    touched[candidates] = y
-                    candidates += 1
-                if shared[y] < 0:
-                    continue
-                other = offsets[y + 1] - offsets[y]
-                need = -(-part * (size + other) // (part + whole))
-                if shared[y] + 1 + min(size - i - 1, other - place[e] - 1) >= need:
-                    shared[y] += 1
-                else:
-                    shared[y] = -1
-            text[end[r]], place[end[r]] = x, i
-            end[r] += 1
-        for c in range(candidates):
-            y = touched[c]
-            if shared[y] > 0:
-                other = offsets[y + 1] - offsets[y]
-                need = -(-part * (size + other) // (part + whole))
-                common = _overlap(ranks, offsets[x], offsets[x + 1], offsets[y], offsets[y + 1], need)
-                if common >= need:
-                    if found < len(left):
-                        left[found], right[found], overlap[found] = x, y, common
-                    found += 1
-            shared[y] = 0
-    return found
-
-
-@nb.njit(inline="always")  # type: ignore[untyped-decorator]
-def _overlap(ranks: Any, i: Any, i_end: Any, j: Any, j_end: Any, need: Any) -> Any:
-    """Shared numbers of two ascending runs; some number below `need` as soon as it cannot be reached."""
-    common = 0
-    while i < i_end and j < j_end:
-        if common + min(i_end - i, j_end - j) < need:
-            return -1
-        a, b = ranks[i], ranks[j]
-        common += a == b
-        i += a <= b
-        j += b <= a
-    return common

@@ -132,7 +132,7 @@ def _buffers(column: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
     return np.frombuffer(data if data is not None else b"", np.uint8), offsets
 
 
-@nb.njit(inline="always")  # type: ignore[untyped-decorator]  # numba ships no types
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
 def mix(h: Any) -> Any:
     """A bijection of 64 bits that lets every bit of the input reach every bit of the output."""
     h ^= h >> np.uint64(32)
@@ -142,7 +142,7 @@ def mix(h: Any) -> Any:
     return h ^ (h >> np.uint64(32))
 
 
-@nb.njit(inline="always")  # type: ignore[untyped-decorator]
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _decode(data: Any, i: Any) -> Any:
     """(code point, bytes) at i of valid UTF-8."""
     b = np.int64(data[i])
@@ -156,10 +156,10 @@ def _decode(data: Any, i: Any) -> Any:
     return high | np.int64(data[i + 2] & 63) << 6 | (data[i + 3] & 63), 4
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _scan(data: Any, bounds: Any, table: Any, whole: Any, characters: Any, size: Any, values: Any, offsets: Any) -> Any:
     """Fill values and offsets; the number of values used. `whole` is the table for texts without a token."""
-    top = np.uint64(1)
+    top: Any = np.uint64(1)
     for _ in range(size):
         top *= _MULTIPLIER
     ring = np.zeros(size, np.uint64)
@@ -179,12 +179,13 @@ def _scan(data: Any, bounds: Any, table: Any, whole: Any, characters: Any, size:
     return used
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tokens(
     data: Any, i: Any, end: Any, table: Any, characters: Any, ring: Any, top: Any, values: Any, used: Any
 ) -> Any:
     """Hash one text's sequences into values; (tokens, values used). With an empty ring: one hash of the whole text."""
     size = len(ring)
+    kind: Any
     n, at = 0, 0
     rolling, word = np.uint64(0), np.uint64(0)
     inside = gap = False
@@ -228,14 +229,14 @@ def _tokens(
             if n >= size:
                 values[used] = mix(rolling ^ np.uint64(size))
                 used += 1
-    if 0 < n and (n < size or size == 0):
+    if n > 0 and (n < size or size == 0):
         # ~: short texts and whole texts must equal no full sequence of the same number.
         values[used] = mix(rolling ^ ~np.uint64(n))
         used += 1 if size else 0
     return n, used
 
 
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _distinct(values: Any, first: Any, end: Any, seen: Any) -> Any:
     """Drop repeats in values[first:end], keeping first places; the new end. `seen` is scratch, a power of two long."""
     size = 2
