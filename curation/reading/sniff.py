@@ -9,7 +9,7 @@ from typing import Final, Literal
 import orjson
 
 from curation.errors import DataError
-from curation.reading.stream import BLOCK, Compression, Damage, decompress, open_source
+from curation.reading.stream import Compression, DamageError, decompress, open_source, stored_blocks
 
 Layout = Literal["lines", "array", "objects"]
 
@@ -64,11 +64,11 @@ def read_head(name: str, path: Path) -> tuple[bytes, Compression]:
         file.seek(0)
         head = b""
         try:
-            for block in decompress(iter(lambda: file.read(BLOCK), b""), compression):
+            for block in decompress(stored_blocks(name, file), compression):
                 head += block
                 if len(head) >= HEAD:
                     break
-        except Damage:
+        except DamageError:
             pass  # what came before the damage is enough here; the reader reports it
     return head[:HEAD], compression
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from curation.errors import DataError, did_you_mean
 from curation.reading.sniff import layout_of, read_head, refuse_wrong_kind
-from curation.reading.stream import Compression, open_source, unreadable
+from curation.reading.stream import Compression, open_source, stored_blocks, unreadable
 
 Container = Literal["jsonl", "json", "csv", "parquet", "dataset", "hub"]
 
@@ -203,9 +203,13 @@ def _refuse_unknown(name: str, head: bytes) -> None:
 
 def hash_file(name: str, path: Path) -> tuple[str, int]:
     """(sha256, bytes) of a file as stored."""
+    digest = hashlib.sha256()
+    size = 0
     with open_source(name, path) as file:
-        digest = hashlib.file_digest(file, "sha256")
-        return digest.hexdigest(), file.tell()
+        for block in stored_blocks(name, file):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
 
 
 def hash_folder(folder: Path) -> tuple[str, int]:

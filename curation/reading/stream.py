@@ -14,10 +14,9 @@ from curation.reading.unit import Progress
 Compression = Literal["gz", "zst"] | None
 
 BLOCK: Final = 1 << 18  # a block and its parsed units stay in the processor's cache
-_READ_AHEAD: Final = 1 << 16  # compressed bytes at a time
 
 
-class Damage(Exception):
+class DamageError(Exception):
     """The compressed stream ends or breaks off before its end."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -35,7 +34,7 @@ class Stream:
         self.compression = compression
         self.sha256 = sha256
         self.progress = progress
-        self.damage: Damage | None = None
+        self.damage: DamageError | None = None
         self._hash: Any = hashlib.sha256()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -43,7 +42,7 @@ class Stream:
             stored = self._stored(file)
             try:
                 yield from decompress(stored, self.compression)
-            except Damage as damage:
+            except DamageError as damage:
                 self.damage = damage
             for _ in stored:  # damaged or not, the hash is over the whole file
                 pass
@@ -51,15 +50,14 @@ class Stream:
             raise changed(self.name)
 
     def _stored(self, file: IO[bytes]) -> Iterator[bytes]:
-        size = BLOCK if self.compression is None else _READ_AHEAD
-        while block := _read(self.name, file, size):
+        for block in stored_blocks(self.name, file):
             self._hash.update(block)
             self.progress.bytes_read += len(block)
             yield block
 
 
 def decompress(stored: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
-    """Blocks of the decompressed stream; raises Damage at its end if the compression broke off."""
+    """Blocks of the decompressed stream; raises DamageError at its end if the compression broke off."""
     if compression is None:
         return stored
     return _gunzip(stored) if compression == "gz" else _unzstd(stored)
@@ -80,11 +78,16 @@ def changed(name: str) -> DataError:
     return DataError(f"{name}: changed while it was read; run again when it is complete")
 
 
-def _read(name: str, file: IO[bytes], size: int) -> bytes:
-    try:
-        return file.read(size)
-    except OSError as error:
-        raise unreadable(name, error) from None
+def stored_blocks(name: str, file: IO[bytes]) -> Iterator[bytes]:
+    """A file as stored, block by block; a failing disk is a DataError."""
+    while True:
+        try:
+            block = file.read(BLOCK)
+        except OSError as error:
+            raise unreadable(name, error) from None
+        if not block:
+            return
+        yield block
 
 
 def _gunzip(stored: Iterator[bytes]) -> Iterator[bytes]:
@@ -101,13 +104,13 @@ def _gunzip(stored: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 out = member.decompress(data, BLOCK)
             except zlib.error as error:
-                raise Damage("corrupt_gzip", f"the gzip data is damaged ({error})") from None
+                raise DamageError("corrupt_gzip", f"the gzip data is damaged ({error})") from None
             if out:
                 yield out
             data = member.unused_data if member.eof else member.unconsumed_tail
             member = None if member.eof else member
     if member is not None:
-        raise Damage("truncated_gzip", "the gzip file is cut off; download or copy it again")
+        raise DamageError("truncated_gzip", "the gzip file is cut off; download or copy it again")
 
 
 def _unzstd(stored: Iterator[bytes]) -> Iterator[bytes]:
@@ -121,10 +124,10 @@ def _unzstd(stored: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 out = frame.decompress(data)
             except zstandard.ZstdError as error:
-                raise Damage("corrupt_zstd", f"the zstd data is damaged ({error})") from None
+                raise DamageError("corrupt_zstd", f"the zstd data is damaged ({error})") from None
             if out:
                 yield out
             data = frame.unused_data if frame.eof else b""
             frame = None if frame.eof else frame
     if frame is not None:
-        raise Damage("truncated_zstd", "the zstd file is cut off; download or copy it again")
+        raise DamageError("truncated_zstd", "the zstd file is cut off; download or copy it again")

@@ -48,8 +48,9 @@ class Batch:
         """The units from start to stop, as a batch of its own."""
         window = slice(start, stop)
         bad = {place - start: bad for place, bad in self.bad.items() if start <= place < stop}
-        columns = (self.unit, self.line, self.offset, self.length)
-        return Batch(*(column[window] for column in columns), self.value[window], bad)
+        return Batch(
+            self.unit[window], self.line[window], self.offset[window], self.length[window], self.value[window], bad
+        )
 
 
 @dataclass(slots=True)
