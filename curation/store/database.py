@@ -107,7 +107,7 @@ class Store:
             yield
             return
         lock = WriterLock(self.root / "writer.lock")
-        with disk_errors(self.root, "nothing was written"):
+        with disk_errors(self.root, "nothing was published"):
             lock.acquire(wait_s)
         self._lock = lock
         try:

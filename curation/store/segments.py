@@ -38,7 +38,6 @@ def write_segment(folder: Path, name: str, table: Any) -> Segment:
         row_group_size=_ROW_GROUP.get(name, _DEFAULT_ROW_GROUP),
         use_dictionary=short,
         write_statistics=[field.name for field in schema if not _is_long(field.type)],
-        write_page_checksum=True,
     )
     digest = file_sha256(temp)
     segment = Segment(f"{name}-{digest[:32]}.parquet", table.num_rows, temp.stat().st_size, digest)
@@ -86,15 +85,34 @@ def read_rows_at(folder: Path, segment: Segment, places: Sequence[int]) -> Any:
 
 @contextmanager
 def opened(folder: Path, segment: Segment) -> Iterator[Any]:
-    """An open Parquet file; a missing or damaged one is a StoreError that names it."""
+    """An open Parquet file whose bytes are the published ones; else StoreError."""
+    verify_segment(folder, segment)
+    with pq.ParquetFile(folder / segment.file) as file:
+        yield file
+
+
+def verify_segment(folder: Path, segment: Segment) -> None:
+    """Raise StoreError unless the bytes are the published ones; looks once at a file that stays as it is.
+
+    Parquet readers given damaged bytes answer with any exception, or with wrong rows and none at all.
+    """
     path = folder / segment.file
+    seen = _fingerprint(path)
+    if seen is None or seen not in _verified:
+        if problem := segment_problem(folder, segment):
+            raise StoreError(problem)
+        _verified.add(seen)
+
+
+_verified: Final[set[tuple[str, int, int, int] | None]] = set()
+
+
+def _fingerprint(path: Path) -> tuple[str, int, int, int] | None:
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if file.metadata.num_rows != segment.rows:
-                raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows instead of {segment.rows}")
-            yield file
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(segment_problem(folder, segment) or f"{path}: {_first_line(error)}") from error
+        status = path.stat()
+    except OSError:
+        return None
+    return str(path), status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def segment_problem(folder: Path, segment: Segment) -> str | None:
@@ -132,7 +150,3 @@ def _without_uuids(table: Any) -> Any:
             chunks = [chunk.storage for chunk in table.column(at).chunks]
             table = table.set_column(at, field.name, pa.chunked_array(chunks, _ID))
     return table
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0]

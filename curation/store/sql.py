@@ -8,7 +8,10 @@ opens them for reading only.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -19,17 +22,17 @@ from curation.errors import ConfigError, StoreError
 from curation.records import canonical
 from curation.store.catalog import OFFLINE
 from curation.store.database import Store
-from curation.store.segments import segment_problem
+from curation.store.segments import verify_segment
 from curation.store.versions import Segment, VersionInfo
 
 _PROTOCOL: Final = "segment"
+_NEVER: Final = datetime.fromtimestamp(0, UTC)  # segments never change
 _FENCE: Final[dict[str, Any]] = {
     **OFFLINE,
     "allow_community_extensions": False,
     "python_enable_replacements": False,  # no reaching for variables of this program
     "temp_directory": "",  # nothing spills to disk
 }
-_USER_ERRORS: Final = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 
 
 def query(store: Store, sql: str, version: str | None = None) -> Any:
@@ -42,20 +45,23 @@ def query(store: Store, sql: str, version: str | None = None) -> Any:
     versions = store.versions()
     readable = {s.file: s for v in versions for name, s in v.segments.items() if v == chosen or name == "members"}
     _refuse_others_than_select(sql)
+    segments = _Segments(store.segments_path, readable)
     con = duckdb.connect(":memory:", config=_FENCE)
+    con.register_filesystem(segments)
     try:
-        con.register_filesystem(_Segments(store, readable))
         _create_views(con, chosen, versions)
         con.execute(f"set allowed_directories = ['{_PROTOCOL}://']")
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         return con.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        _raise_if_damaged(store, readable, error)
+        if segments.problem:
+            raise segments.problem from error
         raise ConfigError(f"sql: {_message(error)}") from error
     finally:
         con.unregister_filesystem(_PROTOCOL)
         con.close()
+        segments.close()
 
 
 class _Segments(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships no types
@@ -64,9 +70,12 @@ class _Segments(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships no ty
     protocol = _PROTOCOL
     cachable = False
 
-    def __init__(self, store: Store, readable: dict[str, Segment]) -> None:
+    def __init__(self, folder: Path, readable: Mapping[str, Segment]) -> None:
         super().__init__()
-        self._paths = {file: store.segments_path / file for file in readable}
+        self._folder = folder
+        self._readable = readable
+        self._opened = ExitStack()
+        self.problem: StoreError | None = None
 
     def _name(self, path: str) -> str:
         return str(path).removeprefix(f"{_PROTOCOL}://")
@@ -74,19 +83,29 @@ class _Segments(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships no ty
     def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode != "rb":
             raise PermissionError("the store is read-only")
-        return self._paths[self._name(path)].open("rb")
+        segment = self._readable[self._name(path)]
+        try:
+            verify_segment(self._folder, segment)
+        except StoreError as error:
+            self.problem = error  # DuckDB passes on no more than its text
+            raise
+        return self._opened.enter_context((self._folder / segment.file).open("rb"))
+
+    def close(self) -> None:
+        """DuckDB leaves files open; close them."""
+        self._opened.close()
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        name = self._name(path)
-        if name not in self._paths:
-            raise FileNotFoundError(f"{name} is no segment of this store")
-        return {"name": path, "size": os.path.getsize(self._paths[name]), "type": "file"}
+        segment = self._readable.get(self._name(path))
+        if segment is None:
+            raise FileNotFoundError(f"{path} is no segment of this version")
+        return {"name": path, "size": segment.bytes, "type": "file"}
 
-    def modified(self, path: str) -> float:
-        return 0.0
+    def modified(self, path: str) -> datetime:
+        return _NEVER
 
     def exists(self, path: str, **_: Any) -> bool:
-        return self._name(path) in self._paths
+        return self._name(path) in self._readable
 
     isfile = exists
 
@@ -143,15 +162,6 @@ def _listed(version: VersionInfo) -> list[Any]:
     recipe, stats = (canonical(dict(value)).decode() for value in (version.recipe, version.stats))
     head = [version.name, version.id, version.parent, version.message, version.created]
     return [*head, recipe, stats, version.code]
-
-
-def _raise_if_damaged(store: Store, readable: dict[str, Segment], error: duckdb.Error) -> None:
-    """An error that is not about the wording of the query may come from a damaged file."""
-    if isinstance(error, _USER_ERRORS):
-        return
-    for segment in readable.values():
-        if problem := segment_problem(store.segments_path, segment):
-            raise StoreError(problem) from error
 
 
 def _message(error: duckdb.Error) -> str:
