@@ -137,14 +137,6 @@ def _table(schema: Any, columns: list[Any]) -> Any:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-class _Refused(Exception):
-    """A unit that was read but cannot be a row."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-
 class _Converter:
     """Objects into records by the source's format; a stray row of another known format by that one."""
 
@@ -158,12 +150,9 @@ class _Converter:
 
     def convert(self, obj: dict[str, Any]) -> dict[str, Any]:
         if self.schema is not None and not self.schema.is_valid(obj):
-            raise _Refused("schema", self._explain(self.schema, obj))
+            raise FormatError("schema", self._explain(self.schema, obj))
         chosen = self.format if self.is_valid(obj) else self._other(obj)
-        try:
-            return chosen.convert(obj)
-        except FormatError as error:
-            raise _Refused(error.reason, error.detail) from None
+        return chosen.convert(obj)
 
     def evidence(self, first: str) -> str:
         strays = ", ".join(f"{name} {self.strays[name]:,}" for name in NAMES if name in self.strays)
@@ -175,9 +164,9 @@ class _Converter:
                 self.strays[other.name] += 1
                 return other
         if set(self.format.fields) & obj.keys():
-            raise _Refused("schema", f"not {self.format.name}: {self._explain(self.format.validator, obj)}")
+            raise FormatError("schema", f"not {self.format.name}: {self._explain(self.format.validator, obj)}")
         seen = ", ".join(fields_of([obj])[:12]) or "no fields"
-        raise _Refused(
+        raise FormatError(
             "no_format", f"no known format fits; seen: {seen}; name its fields in a mapping, or leave it out"
         )
 
@@ -206,7 +195,7 @@ def _convert_batch(batch: Batch, converter: _Converter, columns: _Columns) -> No
         try:
             record = format_of(obj) if schema is None and is_valid(obj) else converter.convert(obj)
             payload = canonical(record)
-        except (_Refused, FormatError) as error:
+        except FormatError as error:
             columns.refuse(unit, batch.line[i], Bad(error.reason, error.detail, _raw(obj)))
             continue
         except NotJsonError as error:

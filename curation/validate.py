@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -39,8 +40,7 @@ class Validator:
         try:
             compiled = jsonschema_rs.validator_for(self.schema, retriever=_refuse)
         except ValueError as error:
-            line = str(error).strip().splitlines()[0]
-            raise ConfigError(f"{path}: not a usable JSON Schema: {line}; repair the schema") from None
+            raise ConfigError(f"{path}: not a usable JSON Schema: {_complaint(error)}; repair it") from None
         self.is_valid = compiled.is_valid
 
     def explain(self, obj: Any) -> str:
@@ -80,24 +80,33 @@ def _load(path: Path) -> Any:
 
 
 def _refuse(uri: str) -> Any:
-    raise ValueError(f"reference to {uri} is outside the file; put it under $defs")
+    raise ValueError(uri)
+
+
+def _complaint(error: ValueError) -> str:
+    line = str(error).strip().splitlines()[0]
+    outside = re.match(r"Resource '(.*?)' is not present", line)
+    return f"$ref {outside[1]} is outside the file, put it under $defs" if outside else line
 
 
 def _deepest(error: Any) -> Any:
-    """Down the branch of anyOf/oneOf that the object came closest to: least wrong, and wrong furthest in."""
+    """Down the branch of anyOf/oneOf that the object came closest to; the error itself if none is closer."""
     while error.context:
         branches: dict[Any, list[Any]] = {}
         for inner in error.context:
             branches.setdefault(inner.schema_path[0], []).append(inner)
-        near = min(branches.values(), key=lambda some: (_missing(some), len(some)))
-        if all(inner.validator == "required" for inner in near):
+        nearest, *others = sorted(branches.values(), key=lambda some: (_distance(some, error), len(some)))
+        distance = _distance(nearest, error)
+        if distance and others and _distance(others[0], error) == distance:
             return error
-        error = max(near, key=lambda inner: len(inner.absolute_path))
+        error = max(nearest, key=lambda inner: len(inner.absolute_path))
     return error
 
 
-def _missing(errors: list[Any]) -> int:
-    return sum(error.validator == "required" for error in errors)
+def _distance(branch: list[Any], parent: Any) -> int:
+    """2: the value is of another type than this branch wants; 1: fields are missing; 0: wrong further in."""
+    here = {inner.validator for inner in branch if len(inner.absolute_path) == len(parent.absolute_path)}
+    return 2 if "type" in here else int("required" in here)
 
 
 def _sentence(error: Any) -> str:
@@ -112,7 +121,7 @@ def _said(error: Any, value: Any) -> str:
             names = ", ".join(f'"{name}"' for name in wanted if name not in value)
             return f"{names} is missing; add it"
         case "type":
-            kinds = wanted if isinstance(wanted, list) else [wanted]
+            kinds: list[str] = wanted if isinstance(wanted, list) else [wanted]
             return f"{_shown(value)} is not {_either([_TYPES.get(kind, kind) for kind in kinds])}; change it"
         case "enum":
             return f"{_shown(value)} is not one of {', '.join(map(str, wanted))}{_instead(value, wanted)}"

@@ -18,9 +18,10 @@ _ONLY_HASH: Final = re.compile(r"[#\s]*\Z")
 _ENDS_IN_HEADING: Final = re.compile(r"(?:\A|\n)#{1,6}[ \t]+\S[^\n]{0,100}\Z")
 _ENDS_IN_DEEP_HEADING: Final = re.compile(r"(?:\A|\n)#{2,6}[ \t]+\S[^\n]{0,100}\Z")
 _LIST_MARK: Final = re.compile(r"\s*(?:([-*•+])\s|(\|)|(\d{1,3})[.)]\s)")
-_NUMBERED: Final = re.compile(r"#{0,3}\s*\**([^\W\d]+ )?(\d{1,3})\s?[-.):–—]?\s?[^\n]*\n")
+_NUMBERED: Final = re.compile(r"#{0,3}\s*\**([^\W\d]+ )?(\d{1,3})\s?[-.):\u2013\u2014]?\s?[^\n]*\n")
 _WORD: Final = re.compile(r"\w{4,}")
-_SENTENCE_ENDS: Final = ".!,;…。！，；?？"
+_SENTENCE_ENDS: Final = ".!?,;\u2026\u3002\uff01\uff0c\uff1b\uff1f"  # also of Chinese and Japanese
+_COLONS: Final = (":", "\uff1a")
 _TITLE: Final = 80  # characters
 _LABEL: Final = 40  # characters of a title that ends in a colon
 _SHARED: Final = 0.3  # Jaccard of words
@@ -50,7 +51,7 @@ def _seam(before: str, user: str, answer: str) -> str | None:
     if not user:
         return _seam_at_nothing(answer)
     headed, answer_headed = bool(_LEFT_HASH.match(user)), bool(_LEFT_HASH.match(answer))
-    open_before = not before or before.endswith((":", "：")) or bool(_ENDS_IN_HEADING.search(before))
+    open_before = not before or before.endswith(_COLONS) or bool(_ENDS_IN_HEADING.search(before))
     if headed and (_ONLY_HASH.match(user) or (answer_headed and open_before) or not before):
         return "begin with left-over heading marks"
     if _ENDS_IN_DEEP_HEADING.search(before) and before.count("```") % 2 == 0:
@@ -84,7 +85,7 @@ def _is_title(text: str) -> bool:
     line = line.strip(" *#_\t")
     if not newline or not line or line[-1] in _SENTENCE_ENDS:
         return False
-    return len(line) <= (_LABEL if line[-1] in ":：" else _TITLE)
+    return len(line) <= (_LABEL if line[-1] in _COLONS else _TITLE)
 
 
 def _mark(text: str) -> str:
