@@ -22,8 +22,8 @@ Unit = Literal["word", "auto", "char"]
 
 # What a character is to the scanner, kept above the 21 bits of its lower-cased code point.
 GAP, JOIN, OWN = 0, 1, 2  # ends a token | continues one | is a token of its own
-_CLASS_SHIFT = 21
-_CODE = (1 << _CLASS_SHIFT) - 1
+KIND_SHIFT = 21
+CODE_MASK = (1 << KIND_SHIFT) - 1
 _CODE_POINTS = 0x110000
 
 # Scripts written without spaces between words: "auto" makes each of their characters a token.
@@ -50,7 +50,7 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),  # Han extensions B and later
 )
 
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads small differences evenly
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads small differences evenly
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -77,7 +77,7 @@ def shingle(texts: Any, unit: Unit, size: int) -> Shingles:
     """
     if size < 1:
         raise ValueError(f"shingle size {size} is below 1")
-    data, bounds = _buffers(_lowered_where_python_must(texts))
+    data, bounds = utf8(_lowered_where_python_must(texts))
     room = len(data) + len(bounds) if unit == "char" else len(data) // 2 + 2 * len(bounds)
     values, offsets = np.empty(room, np.uint64), np.zeros(len(bounds), np.int64)
     used = _scan(data, bounds, character_table(unit), character_table("char"), unit == "char", size, values, offsets)
@@ -104,13 +104,12 @@ def character_table(unit: Unit) -> npt.NDArray[np.uint32]:
             kind[first : last + 1][kind[first : last + 1] == JOIN] = OWN
     # A letter whose lower case lies elsewhere is judged by its lower case: the text is lowered first.
     kind = kind[lower]
-    return lower | kind << np.uint32(_CLASS_SHIFT)
+    return lower | kind << np.uint32(KIND_SHIFT)
 
 
 def _lowered_where_python_must(texts: Any) -> Any:
     """Texts with the two characters that no table can lower, capital sigma and dotted I, lowered by str.lower."""
-    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    column = column.cast(pa.large_string()) if column.type != pa.large_string() else column
+    column = _one_array(texts)
     raw = column.buffers()[2]
     data = raw.to_pybytes() if raw is not None else b""
     if "\u03a3".encode() not in data and "\u0130".encode() not in data:
@@ -121,8 +120,9 @@ def _lowered_where_python_must(texts: Any) -> Any:
     )
 
 
-def _buffers(column: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """UTF-8 bytes and n + 1 bounds of a large_string array, without copying; a null is an empty text."""
+def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """UTF-8 bytes and n + 1 bounds of an Arrow column of strings, without copying; a null is an empty text."""
+    column = _one_array(texts)
     if column.null_count:
         column = column.fill_null("")
     _, bounds, data = column.buffers()
@@ -130,6 +130,11 @@ def _buffers(column: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     offsets = np.frombuffer(bounds, np.int64)[column.offset : column.offset + len(column) + 1]
     return np.frombuffer(data if data is not None else b"", np.uint8), offsets
+
+
+def _one_array(texts: Any) -> Any:
+    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return column if column.type == pa.large_string() else column.cast(pa.large_string())
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
@@ -143,7 +148,7 @@ def mix(h: Any) -> Any:
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
-def _decode(data: Any, i: Any) -> Any:
+def decode(data: Any, i: Any) -> Any:
     """(code point, bytes) at i of valid UTF-8."""
     b = np.int64(data[i])
     if b < 0x80:
@@ -161,7 +166,7 @@ def _scan(data: Any, bounds: Any, table: Any, whole: Any, characters: Any, size:
     """Fill values and offsets; the number of values used. `whole` is the table for texts without a token."""
     top: Any = np.uint64(1)
     for _ in range(size):
-        top *= _MULTIPLIER
+        top *= MULTIPLIER
     ring = np.zeros(size, np.uint64)
     seen = np.zeros(1024, np.uint64)
     used = 0
@@ -192,12 +197,12 @@ def _tokens(
     while i <= end:
         kind, code, step = GAP, np.uint64(32), 1
         if i < end:
-            point, step = _decode(data, i)
+            point, step = decode(data, i)
             entry = table[point]
-            kind, code = np.int64(entry >> _CLASS_SHIFT), np.uint64(entry & _CODE)
+            kind, code = np.int64(entry >> KIND_SHIFT), np.uint64(entry & CODE_MASK)
         i += step
         if kind == JOIN:
-            word = (word ^ code) * _MULTIPLIER
+            word = (word ^ code) * MULTIPLIER
             word ^= word >> np.uint64(29)
             inside = True
             continue
@@ -208,9 +213,9 @@ def _tokens(
             word, inside = np.uint64(0), False
         if kind == OWN:
             if characters and gap and n > 0:
-                first, ready = mix(np.uint64(32) * _MULTIPLIER), 1
+                first, ready = mix(np.uint64(32) * MULTIPLIER), 1
             gap = False
-            second = mix(code * _MULTIPLIER)
+            second = mix(code * MULTIPLIER)
             ready += 1
             if ready == 1:
                 first = second
@@ -219,7 +224,7 @@ def _tokens(
         for turn in range(ready):
             token = first if turn == 0 else second
             n += 1
-            rolling = rolling * _MULTIPLIER + token
+            rolling = rolling * MULTIPLIER + token
             if size == 0:
                 continue
             if n > size:
