@@ -12,7 +12,7 @@ from curation.stages.filters.config import MaxRule
 from curation.stages.filters.scan import PROMPT_HASH, REST_HASH, SEGMENT_HASH, SEGMENT_START, SEGMENT_STOP, SEGMENTS
 
 SHOWN: Final = 80  # characters of the segment in the evidence
-_CODE: Final = re.compile(r"[{};>]\s*$|\):\s*$|^(?:```|#include|import |from \w+ import|[-|= ]+$)")
+_CODE: Final = re.compile(r"[{};>]\s*$|\):\s*$|^(?:```|\||#include|import |from \w+ import|[-|= ]+$)")
 
 
 def boilerplate(answers: Answers, rule: MaxRule) -> Found:

@@ -8,7 +8,7 @@ import numpy as np
 
 SPACE, LETTER, PUNCTUATION, DASH, SYMBOL, BROKEN, ZERO_WIDTH, IDEOGRAPH = range(8)
 
-_COMMON = b",;:!?'\"()"
+_COMMON = b",;:!?'\"()<>[]{}/="  # with the brackets of code, lists and mark-up
 _DASHES = [0x2D, 0x2E, 0x5F, 0x2013, 0x2014, 0x2026]  # - . _ and their long forms: what people type for "nothing"
 
 

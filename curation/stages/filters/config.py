@@ -48,7 +48,7 @@ class FiltersConfig:
     cut_off: Rule = Rule()
     unbalanced_fence: Rule = Rule()
     mojibake: MaxRule = MaxRule(max=0)
-    symbols: MaxRule = MaxRule(max=0.4)
+    symbols: MaxRule = MaxRule(max=0.35)
     echo: MaxRule = MaxRule(max=0.8)
 
     def __post_init__(self) -> None:

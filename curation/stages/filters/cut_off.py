@@ -43,7 +43,7 @@ _LIST_ITEM: Final = re.compile(
     r"\s*(?:[-*•>|#+]|\(?\d{1,3}[.):]|\(?[a-zA-Z][.)]\s|[ivxIVX]+[.)]\s|step\b)", re.IGNORECASE
 )
 # Signs that the last line is code, a formula, a table, a link or a label rather than prose.
-_NOT_PROSE: Final = re.compile(r"[{}\[\]<>=|\\;_@#$^~`*→]|https?:|www\.|\w\(|--|//|^\s*[\w ]{1,30}:|^    |^\t")
+_NOT_PROSE: Final = re.compile(r"[{}\[\]<>=|\\_@#$^~`*→]|;\s*$|https?:|www\.|\w\(|--|//|^\s*[\w ]{1,30}:|^    |^\t")
 _SENTENCE_END: Final = re.compile(r"(?<![A-Z])(?<!\b[A-Z]\.[A-Z])[.!?][\"'”’)]?\s+(?=[\w\"“'(])|[。！？]")
 _ABBREVIATION: Final = re.compile(
     r"\b(?:St|Dr|Mr|Mrs|Ms|Prof|vs|etc|e\.g|i\.e|No|Jr|Sr|approx|bzw|z\.B|ca|dl|nr|str|Fig|al)\.\s+$"
@@ -91,7 +91,7 @@ def sign_of_cut(text: str, sentences: int) -> str | None:
 
 
 def _is_prose(words: list[str], line: str) -> bool:
-    return len(words) >= 4 or len(line) > 20
+    return len(words) >= 4 or len(line) >= 15
 
 
 def _has_same_marker(before: str, line: str) -> bool:

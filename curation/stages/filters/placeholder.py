@@ -17,7 +17,7 @@ _ANSWER: Final = r"(?:(?:the|your|an?|correct|model|expected)\ )?(?:answer|respo
 _WORDS: Final = rf"""
     to[ -]?do(?:\s*[:\-–—]?\s*(?:add|write|fill\ in|insert)\ {_ANSWER}(?:\ (?:here|later))?)?
   | t\.?b\.?[da]\.? | to\ be\ (?:determined|done|added|written|completed|filled\ in|announced)
-  | fix\ ?me | x{{3,}} | place\ ?holder(?:\ (?:text|answer))? | lorem\ ipsum\b.{{0,100}} | (?:asdf|qwerty){{1,3}}
+  | fix\ ?me | x{{4,}} | place\ ?holder(?:\ (?:text|answer))? | lorem\ ipsum\b.{{0,100}} | (?:asdf|qwerty){{1,3}}
   | no\ ?(?:output|input|answer|response)(?:\ (?:required|needed|provided|available|given|yet))?
   | {_ANSWER}\ (?:goes|comes|should\ be|will\ be|to\ be\ written)\ here
   | (?:your|sample|example|dummy|insert|enter|write|add|type)\ {_ANSWER}(?:\ (?:here|text))?

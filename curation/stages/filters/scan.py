@@ -76,7 +76,7 @@ def _class_of(code: int, classes: Any) -> int:
 @njit(inline="always")
 def _garbled_step(code: int, previous: int, kind: int, continuation: Any) -> int:
     """1 when `code` may be the second character of mojibake, or is a sign of a wrong decoder by itself."""
-    if kind == BROKEN:
+    if kind == BROKEN or code == 0x951F:  # what GBK makes of two U+FFFD begins with it
         return 1
     if 0xC2 <= previous <= 0xF4 and code < 0x2200 and continuation[code]:
         return 1
@@ -150,7 +150,7 @@ def _ends_sentence(data: Any, i: int, stop: int) -> int:
 
 @njit
 def _edges(data: Any, start: int, stop: int, out: Any) -> None:
-    """Fills (segment hash, hash of the rest, start, stop) of the four segments; hash 0 where there is none."""
+    """Fills (segment hash, hash of the rest, bytes from and to) of the four segments; hash 0 where there is none."""
     while start < stop and data[start] <= 0x20:
         start += 1
     while stop > start and data[stop - 1] <= 0x20:
@@ -300,6 +300,7 @@ def _scan(answers: Any, prompts: Any, tables: Any, scratch: Any, out: Any, edges
         if line[TOKENS] > NGRAM:
             line[REPEATED] = _repeated(tokens, line[TOKENS], table, stamps, row + 1)
         _edges(data, start, stop, edges[row])
+        edges[row, :, SEGMENT_START:] -= start
         p, q = prompt_offsets[row], prompt_offsets[row + 1]
         line[PROMPT_HASH] = _hash_bytes(prompt_data, p, q, 1)
         line[PROMPT_GARBLED] = _garbled(prompt_data, p, q, tables[0], tables[1])

@@ -14,8 +14,8 @@ _RUN = re.compile(r"`{3,}")
 def unbalanced_fence(answers: Answers, rule: Rule) -> Found:
     """Reason unbalanced_fence; the value is the number of fences."""
     fences = answers.count(FENCES)
-    odd = rows_where(fences % 2 == 1)
-    rows = [row for row, text in zip(odd, answers.answers(odd), strict=True) if leaves_open(text)]
+    fenced = rows_where(fences > 0)
+    rows = [row for row, text in zip(fenced, answers.answers(fenced), strict=True) if leaves_open(text)]
     return Found("unbalanced_fence", rows, fences[rows], None)
 
 
