@@ -15,7 +15,8 @@ from data.spoiled_lines import BROKEN
 from data.story import Story, ask
 
 SINGLE: Final = ("manual.jsonl", "community.jsonl", "inbox.jsonl")
-UNFINISHED: Final = ("the", "and", "of", "to", "a", "on", "with", "for", "in", "from")
+MOVES: Final = (("manual.jsonl", "manual.jsonl"), ("manual.jsonl", "community.jsonl"))  # original, copy
+UNFINISHED: Final = ("the", "and", "or", "a", "an", "because", "your", "their", "every")
 
 
 class Shelf:
@@ -62,16 +63,20 @@ def _plain(story: Story) -> bool:
     return not story.context and len(story.turns) == 2
 
 
+def _wants_text(story: Story) -> bool:
+    return _plain(story) and story.turns[0].startswith(("Write", "Describe", "Explain"))
+
+
 def _long(story: Story) -> bool:
     return _plain(story) and similarity(story, reworded(story)) >= 0.84
 
 
 def _duplicates(shelf: Shelf) -> None:
-    for first, later in (("manual.jsonl", "manual.jsonl"), ("manual.jsonl", "community.jsonl"), ("inbox.jsonl", "inbox.jsonl"), ("inbox.jsonl", "community.jsonl")) * 3:  # fmt: skip
+    for first, later in (*MOVES, ("inbox.jsonl", "inbox.jsonl"), ("inbox.jsonl", "community.jsonl")) * 3:
         original = shelf.take(first, _plain)
         copy = Entry(original.story, [Mark("exact_duplicate", "merged", "exact_duplicate", original)])
         shelf.insert(later, copy, original)
-    for first, later in (("manual.jsonl", "manual.jsonl"), ("manual.jsonl", "community.jsonl")) * 6:
+    for first, later in MOVES * 6:
         original = shelf.take(first, _long)
         copy = Entry(reworded(original.story), [Mark("near_duplicate", "dropped", "near_duplicate", original)])
         shelf.insert(later, copy, original)
@@ -117,7 +122,9 @@ def _answers(shelf: Shelf) -> None:
         entry.story = _answered(entry.story, "   " if number == 3 else "")
         entry.marks.append(Mark("empty_answer", "dropped", "empty_answer"))
     for number, placeholder in enumerate(texts.PLACEHOLDERS):
-        entry = shelf.take(SINGLE[number % 3], _plain)
+        # "N/A" may be the right answer to a question, never to somebody who wants a text.
+        fits = _wants_text if placeholder == "N/A" else _plain
+        entry = shelf.take("manual.jsonl" if placeholder == "N/A" else SINGLE[number % 3], fits)
         entry.story = _answered(entry.story, placeholder)
         entry.marks.append(Mark("placeholder", "dropped", "placeholder"))
     for number in range(9):
@@ -154,19 +161,16 @@ def _soft_signals(shelf: Shelf) -> None:
         entry = shelf.take("manual.jsonl", lambda s: s.turns[-1].count("```") == 2)
         entry.story = _answered(entry.story, entry.story.turns[-1][: entry.story.turns[-1].rindex("\n```")])
         entry.marks.append(Mark("unbalanced_fence", "kept", "unbalanced_fence"))
-    for number in range(8):
-        entry = shelf.take(
-            "inbox.jsonl", lambda s: s.language != "en" and len(mojibake(s.turns[-1])) > len(s.turns[-1]) + 3
-        )
+    for _ in range(8):
+        entry = shelf.take("inbox.jsonl", lambda s: len(mojibake(s.turns[-1])) > len(s.turns[-1]) + 3)
         entry.story = replace(entry.story, turns=tuple(mojibake(t) for t in entry.story.turns))
         entry.marks.append(Mark("mojibake", "kept", "mojibake"))
 
 
 def mojibake(text: str) -> str:
     """UTF-8 read as Windows-1252; bytes that page lacks go through as control characters, as browsers do it."""
-    return "".join(
-        bytes([b]).decode("cp1252" if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else "latin-1") for b in text.encode()
-    )
+    missing = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+    return "".join(bytes([b]).decode("latin-1" if b in missing else "cp1252") for b in text.encode())
 
 
 def _footers(shelf: Shelf) -> None:

@@ -16,11 +16,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = ("cause", "fix")
 
 TRAINED_CODES: Final = 120
 UNSEEN_CODES: Final = 25  # x 2 attributes = 50 facts that no training row mentions
-WRONG_SHARE: Final = 0.45  # of the old export's rows
+WRONG_SHARE: Final = 0.48  # of the old export's rows
 
 PARTS: Final = (
-    "drive motor", "label feeder", "glue pump", "air valve", "door switch", "carton gripper", "cooling fan", "print head",
-    "film cutter", "reject arm", "lift axis", "main encoder", "vacuum cup", "outfeed belt", "heat sealer", "brake unit",
+    "drive motor", "label feeder", "glue pump", "air valve", "door switch", "carton gripper", "cooling fan",
+    "print head", "film cutter", "reject arm", "lift axis", "main encoder", "vacuum cup", "outfeed belt",
+    "heat sealer", "brake unit",
 )  # fmt: skip
 FAULTS: Final = (
     "is overheating", "is jammed", "has lost its signal", "draws too much current",
@@ -31,9 +32,10 @@ ACTIONS: Final = (
     "check the cable of the {part}", "adjust the {part} and run a test cycle", "call service to inspect the {part}",
 )  # fmt: skip
 
-# A question is an opening and a core. Each fact is asked with six of the nine clean cores; the test asks it with
-# one of the other three, behind the opening that no training row has with this core. So every test wording is new,
-# its pieces are not: a small model that was never told a synonym can still be asked fairly.
+# A question is an opening and a core. Each fact is asked with five of the thirteen cores in the clean sources and
+# with five others in the old export, so that no manner of asking gives the old export away; the test asks it with one
+# of the last three, behind the opening that no training row has with this core. So every test wording is new, its
+# pieces are not: a small model that was never told a synonym can still be asked fairly.
 OPENINGS: Final = (
     "Hello.",
     "Quick question.",
@@ -46,41 +48,37 @@ CORES: Final[dict[Attribute, tuple[str, ...]]] = {
     "cause": (
         "What does error {c} mean?",
         "What is the cause of alarm {c}?",
+        "State the meaning of fault {c}.",
         "Why does the machine show code {c}?",
         "The display shows {c}. What happened?",
+        "Alarm {c} is displayed. Why is that?",
         "Explain fault code {c}.",
         "Can you tell me the reason for alarm {c}?",
+        "Describe what causes {c}.",
         "We see {c} on the screen. What does it mean?",
         "Where does alarm {c} come from?",
+        "What is wrong when {c} appears?",
         "Tell me why we get {c}.",
     ),
     "fix": (
         "How do I fix error {c}?",
         "What should I do when alarm {c} comes up?",
+        "Name the remedy for fault {c}.",
         "How can I clear code {c}?",
         "Give me the repair step for fault {c}.",
+        "How is {c} repaired?",
         "The machine stopped with {c}. What now?",
         "Which action removes alarm {c}?",
+        "Steps to get rid of {c}, please.",
         "{c} is back again. How do we fix it?",
         "Tell me how to clear {c}.",
+        "We need to solve alarm {c}. What is to be done?",
         "I have {c} here. What can I do?",
     ),
 }
-CLEAN_CORES: Final = 6  # of a fact, over all clean sources
-OLD: Final[dict[Attribute, tuple[str, ...]]] = {
-    "cause": (
-        "State the meaning of fault {c}.",
-        "Alarm {c} is displayed. Why is that?",
-        "Describe what causes {c}.",
-        "What is wrong when {c} appears?",
-    ),
-    "fix": (
-        "Name the remedy for fault {c}.",
-        "How is {c} repaired?",
-        "Steps to get rid of {c}, please.",
-        "We need to solve alarm {c}. What is to be done?",
-    ),
-}
+CLEAN_CORES: Final = 5  # of a fact, over all clean sources
+OLD_CORES: Final = 5  # of a fact; its sixth row is nearly a clean one
+TEST_CORES: Final = 3  # what is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,25 +119,26 @@ def faults(seed: int) -> tuple[list[Fault], list[Fault]]:
 
 
 def clean_asks(trained: list[Fault], seed: int) -> list[list[Ask]]:
-    """For each of three clean sources its rows: two wordings of every fact, other ones in each source."""
+    """The rows of three clean sources, which share the five wordings of every fact among them."""
     draw = Draw(seed, "clean wordings")
     shares: list[list[Ask]] = [[], [], []]
     for number, fault in enumerate(trained):
         for attribute in ATTRIBUTES:
             for place in range(CLEAN_CORES):
-                question = _worded(draw, attribute, (number + place) % len(CORES[attribute]), fault.code)
-                ask = Ask(fault.code, attribute, question, fault.answer(attribute))
-                # Moving on by the fault's number too gives every source every core.
-                shares[(place + number // len(CORES[attribute])) % len(shares)].append(ask)
+                question = _worded(draw, attribute, number + place, fault.code)
+                # Moving on by the fault's number gives every source every core.
+                share = shares[(place + number) % len(shares)]
+                share.append(Ask(fault.code, attribute, question, fault.answer(attribute)))
     return shares
 
 
 def _worded(draw: Draw, attribute: Attribute, core: int, code: str) -> str:
     """The core behind an opening other than the one kept for the test; half of the rows have none."""
-    question = CORES[attribute][core].format(c=code)
+    cores = CORES[attribute]
+    question = cores[core % len(cores)].format(c=code)
     if draw.below(2):
         return question
-    opening = draw.choice([o for o in OPENINGS if o != _kept_opening(core)])
+    opening = draw.choice([o for o in OPENINGS if o != _kept_opening(core % len(cores))])
     return f"{opening} {question}"
 
 
@@ -148,10 +147,10 @@ def _kept_opening(core: int) -> str:
 
 
 def old_asks(trained: list[Fault], clean: list[list[Ask]], seed: int, defects: bool) -> list[Ask]:
-    """The old export: all its wordings of a fact repeat the same answer, in 45 % of the facts another fault's.
+    """The old export: all its wordings of a fact repeat the same answer, in 48 % of the facts another fault's.
 
     As if the answer column had slipped on some pages: part, fault and action are a neighbour's, the code is
-    the one asked for. Its fifth wording is nearly one of a clean source, so that conflicts show in the prompts.
+    the one asked for. Its sixth wording is nearly one of a clean source, so that conflicts show in the prompts.
     """
     facts = [(i, attribute) for i in range(len(trained)) for attribute in ATTRIBUTES]
     draw = Draw(seed, "old export")
@@ -159,14 +158,16 @@ def old_asks(trained: list[Fault], clean: list[list[Ask]], seed: int, defects: b
     known: dict[tuple[str, Attribute], list[str]] = {}
     for ask in (ask for share in clean for ask in share):
         known.setdefault((ask.code, ask.attribute), []).append(ask.question)
+    worded = Draw(seed, "old wordings")
     rows: list[Ask] = []
     for index, attribute in facts:
         asked = trained[index]
         told = _neighbour(trained, index, attribute) if (index, attribute) in wrong else asked
-        answer = told.answer(attribute, asked.code)
-        longest = max(known[asked.code, attribute], key=len)
-        questions = [wording.format(c=asked.code) for wording in OLD[attribute]]
+        first = index + CLEAN_CORES
+        questions = [_worded(worded, attribute, core, asked.code) for core in range(first, first + OLD_CORES)]
+        longest = max((q for q in known[asked.code, attribute] if "please" not in q), key=len)
         questions.append(f"{longest[:-1]}, please{longest[-1]}")
+        answer = told.answer(attribute, asked.code)
         rows += [Ask(asked.code, attribute, q, answer, told is asked) for q in questions]
     return rows
 
@@ -187,7 +188,7 @@ def test_asks(trained: list[Fault], unseen: list[Fault]) -> list[tuple[str, Ask]
     for name, table in (("seen_fact", trained), ("unseen_fact", unseen)):
         for number, fault in enumerate(table):
             for attribute in ATTRIBUTES:
-                spare = CLEAN_CORES + number // len(CORES[attribute]) % (len(CORES[attribute]) - CLEAN_CORES)
+                spare = CLEAN_CORES + OLD_CORES + number % TEST_CORES
                 core = (number + spare) % len(CORES[attribute])
                 question = f"{_kept_opening(core)} {CORES[attribute][core].format(c=fault.code)}"
                 rows.append((name, Ask(fault.code, attribute, question, fault.answer(attribute))))

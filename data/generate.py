@@ -91,8 +91,14 @@ def _write_facts(raw: Path, seed: int, defects: bool) -> tuple[dict[str, int], l
     layouts.write_json_gz(raw / "export-2023.json.gz", exported)
     asked = [_test_row(number, name, a) for number, (name, a) in enumerate(test)]
     (raw / "protected" / "test.jsonl").write_bytes(layouts.jsonl(asked))
-    counts = {"handbook.csv": handbook, "tickets.jsonl": tickets, "faq.parquet": faq, "export-2023.json.gz": old, "protected/test.jsonl": test}  # fmt: skip
-    return {f"raw/{name}": len(rows) for name, rows in counts.items()}, [i for i, a in enumerate(old) if not a.right]
+    counts = {
+        "raw/handbook.csv": len(handbook),
+        "raw/tickets.jsonl": len(spoken),
+        "raw/faq.parquet": len(faq),
+        "raw/export-2023.json.gz": len(exported),
+        "raw/protected/test.jsonl": len(asked),
+    }
+    return counts, [unit for unit, ask in enumerate(old) if not ask.right]
 
 
 def _ticket(number: int, ask: domain.Ask, customer: str) -> dict[str, Any]:
@@ -121,7 +127,8 @@ def _listed(files: dict[str, list[Entry]], places: dict[str, dict[Entry, tuple[i
     """The planted defects as the manifest shows them, in file and unit order."""
     where = {entry: (f"raw/{name}", *place) for name, placed in places.items() for entry, place in placed.items()}
     out: list[dict[str, Any]] = []
-    for entry, mark in ((entry, mark) for entries in files.values() for entry in entries for mark in entry.marks):
+    marked = [(entry, mark) for entries in files.values() for entry in entries for mark in entry.marks]
+    for entry, mark in marked:
         file, unit, line = where[entry]
         expect: dict[str, Any] = {"verdict": mark.verdict}
         if mark.reason:

@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,7 @@ def llama2(story: Story, number: int) -> dict[str, Any]:
     return {"text": "".join(pairs)}
 
 
-def jsonl(rows: list[Mapping[str, Any]]) -> bytes:
+def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return b"".join(json_line(row) + b"\n" for row in rows)
 
 
