@@ -1,0 +1,185 @@
+"""The account of a split: sizes, the random split beside it, closest avoided pairs, and what to do about misfits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from curation.splits.config import SPLITS, TEST, TRAIN, SplitConfig
+from curation.splits.measure import Overlap, Twins, answer_overlap, twins
+from curation.splits.questions import Ints
+from curation.splits.ties import Ties
+
+LARGE_CLUSTER: Final = 0.05  # share of the rows
+MISSED_RATIO: Final = 0.02
+_SHOWN = 80  # characters of a question
+_PAIRS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AvoidedPair:
+    """Two near questions that this split keeps on one side."""
+
+    similarity: float
+    left: int  # pos
+    right: int
+    left_text: str
+    right_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    row_id: str  # hexadecimal
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where each row went; split and cluster are -1 for rows that left the build."""
+
+    pos: Ints
+    split: Ints
+    cluster: Ints
+    moved: list[Moved]
+    closed: frozenset[int]  # splits that were given, not filled
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    rows: dict[str, int]
+    clusters: dict[str, int]
+    dropped: int
+    edges: dict[str, int]  # by kind, as listed
+    crossing_fact_edges: int  # differs_in_fact edges between train and a held-out split
+    largest_cluster: int  # rows
+    twins: Twins | None  # by the edge that this split keeps together; None without test rows
+    twins_any_fact: Twins | None  # the same when questions that differ in a fact count as twins too
+    answer_overlap: Overlap | None
+    closest_avoided: list[AvoidedPair]
+    moved: list[Moved]  # rows that were in another split in the parent version
+    warnings: list[str]
+
+    def sentence(self) -> str:
+        """What a random split would have done to the test, beside this one."""
+        if self.twins is None:
+            return "no test rows, so no question can leak"
+        t = self.twins
+        line = f"random split: {_percent(t.random)} of test questions would have a twin in train; this split: "
+        return line + ("0" if t.ours == 0 else _percent(t.ours))
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 1 or percent == 0 else f"{percent:.2g} %"
+
+
+def report(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, edges: Any) -> SplitReport:
+    split, cluster = placement.split, placement.cluster
+    sizes = np.bincount(cluster[cluster >= 0])
+    any_pair = np.ones(len(ties.near), np.bool_)
+    return SplitReport(
+        rows={name: int((split == s).sum()) for s, name in enumerate(SPLITS)},
+        clusters={name: len(np.unique(cluster[split == s])) for s, name in enumerate(SPLITS)},
+        dropped=int((split < 0).sum()),
+        edges=_counted(edges["kind"]),
+        crossing_fact_edges=_crossing_fact_edges(ties, split),
+        largest_cluster=int(sizes.max(initial=0)),
+        twins=twins(ties, ties.near.ties, split, config.seed),
+        twins_any_fact=twins(ties, any_pair, split, config.seed),
+        answer_overlap=answer_overlap(rows, split),
+        closest_avoided=_closest_avoided(ties, placement),
+        moved=placement.moved,
+        warnings=_warnings(rows, config, ties, placement, sizes),
+    )
+
+
+def _closest_avoided(ties: Ties, placement: Placement) -> list[AvoidedPair]:
+    """The most similar unequal questions around test rows, one pair a cluster as far as that goes.
+
+    A random split would have parted many of them. Rows that left the build for a fixed test row count.
+    """
+    asked, near = ties.asked, ties.near
+    split, cluster = placement.split, placement.cluster
+    row_of = np.full(ties.texts, -1)
+    test = split[asked.row] == TEST
+    order = np.lexsort((ties.rank[asked.row], ~test, asked.text))[::-1]  # a text's test row, else its first
+    row_of[asked.text[order]] = asked.row[order]
+    in_test = split[row_of] == TEST
+
+    pair = near.ties & (near.similarity < 1) & (in_test[near.left] | in_test[near.right])
+    pair &= row_of[near.left] != row_of[near.right]
+    at = np.flatnonzero(pair)
+    a, b = row_of[near.left[at]], row_of[near.right[at]]
+    order = np.lexsort((ties.rank[b], ties.rank[a], -near.similarity[at]))
+    home = np.where(split[a] == TEST, cluster[a], cluster[b])[order]
+    _, first = np.unique(home, return_index=True)
+    repeated = np.ones(len(order), np.bool_)
+    repeated[first] = False
+    best = order[np.argsort(repeated, kind="stable")][:_PAIRS]
+    return sorted(
+        (_pair(ties, placement.pos, row_of, int(at[i])) for i in best), key=lambda p: (-p.similarity, p.left, p.right)
+    )
+
+
+def _pair(ties: Ties, pos: Ints, row_of: Ints, at: int) -> AvoidedPair:
+    near = ties.near
+    texts = sorted((int(near.left[at]), int(near.right[at])), key=lambda text: int(pos[row_of[text]]))
+    left, right = (int(pos[row_of[text]]) for text in texts)
+    shown = (_short(ties.asked.words[text].as_py()) for text in texts)
+    return AvoidedPair(round(float(near.similarity[at]), 4), left, right, *shown)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+
+
+def _crossing_fact_edges(ties: Ties, split: Ints) -> int:
+    """Pairs of texts that differ in a fact, one asked in train and the other in a held-out split."""
+    asked, near = ties.asked, ties.near
+    of_text = np.full(ties.texts, -1)
+    of_text[asked.text[split[asked.row] >= 0]] = split[asked.row[split[asked.row] >= 0]]
+    left, right = of_text[near.left], of_text[near.right]
+    return int(
+        ((near.kind >= 0) & (left >= 0) & (right >= 0) & (left != right) & (np.minimum(left, right) == TRAIN)).sum()
+    )
+
+
+def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, sizes: Ints) -> list[str]:
+    """Misfits, each with a way out."""
+    split, ways, said = placement.split, _ways(config), []
+    total, largest = int(sizes.sum()), int(sizes.max(initial=0))
+    if largest > 1 and largest > LARGE_CLUSTER * total:  # in a handful of rows a single one is more than 5 %
+        home = np.flatnonzero(placement.cluster == int(np.argmax(sizes)))
+        text = _short(rows["prompt"][int(home[np.argmin(ties.rank[home])])].as_py())
+        said.append(f'one cluster holds {largest:,} of {total:,} rows, such as "{text}"; to break it up: {ways}')
+    ratios = config.ratios or {}
+    for s, name in enumerate(SPLITS):
+        if not ratios or not total or placement.closed:
+            break
+        wanted, got = ratios.get(name, 0.0), int((split == s).sum()) / total
+        if abs(got - wanted) > max(MISSED_RATIO, 1 / total):
+            missed = f"{name} holds {100 * got:.1f} % of the rows, not {100 * wanted:g} %"
+            said.append(f"{missed}, because clusters are indivisible; to come closer: {ways}")
+    return said
+
+
+def _ways(config: SplitConfig) -> str:
+    ways = []
+    if config.edge == "strict":
+        ways.append("split.edge: default")
+    if config.threshold < 1:
+        ways.append(f"split.threshold above {config.threshold:g}")
+    if config.group_by:
+        ways.append(f"a finer split.group_by than {config.group_by}")
+    if config.time_field:
+        ways.append(f"a finer time than {config.time_field}, or no split.time_field")
+    return ", or ".join(ways) or "ask for other ratios"
+
+
+def _counted(names: Any) -> dict[str, int]:
+    """How often each text stands in an Arrow column, by name."""
+    return dict(sorted((p["values"], p["counts"]) for p in names.value_counts().to_pylist()))
