@@ -1,0 +1,84 @@
+"""Files that rows are written into: JSON lines or Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from curation.export.layouts import Layout
+from curation.export.members import Chunk, Members
+from curation.records import canonical
+
+Rendered = Iterable[list[dict[str, Any]]]
+
+_TEXT: Final = pa.large_string()
+_CALLS: Final = ("name", "tool_call_id", "tool_calls")  # of a message, where any message of the version has them
+_JSON: Final = ("meta", "tools", "tool_calls")  # free in form, so Parquet holds them as JSON text
+_ZSTD_LEVEL: Final = 3
+
+
+def write_spliced(path: Path, chunks: Iterable[Chunk]) -> int:
+    """Records as they are stored, the row's id put in before the closing brace: no parsing, 5 times as fast."""
+    rows = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            pairs = zip(chunk.records, chunk.row_ids, strict=True)
+            file.write(b"".join([b'%b,"row_id":"%b"}\n' % (record[:-1], i.encode()) for record, i in pairs]))
+            rows += len(chunk.records)
+    return rows
+
+
+def write_jsonl(path: Path, rendered: Rendered) -> int:
+    rows = 0
+    with path.open("wb") as file:
+        for part in rendered:
+            file.write(b"".join([canonical(row) + b"\n" for row in part]))
+            rows += len(part)
+    return rows
+
+
+def write_parquet(path: Path, rendered: Rendered, schema: Any) -> int:
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=_ZSTD_LEVEL) as file:
+        for part in rendered:
+            file.write_table(pa.Table.from_pylist([_with_json_text(row) for row in part], schema=schema))
+            rows += len(part)
+    return rows
+
+
+def parquet_schema(layout: Layout, members: Members) -> Any:
+    """The same columns for every split; tool columns only where the version has tools."""
+    calls = [(key, _TEXT) for key in _CALLS if members.mention(key)]
+    ends: list[tuple[str, Any]] = [("tools", _TEXT)] if members.mention("tools") else []
+    ends += [("meta", _TEXT), ("row_id", pa.string())]
+    match layout.name:
+        case "messages":
+            turns = pa.list_(pa.struct([("role", pa.string()), ("content", _TEXT), *calls]))
+            return pa.schema([("messages", turns), *ends])
+        case "sharegpt":
+            turns = pa.list_(pa.struct([("from", pa.string()), ("value", _TEXT)]))
+            return pa.schema([("conversations", turns), *ends])
+        case "alpaca":
+            texts = [(key, _TEXT) for key in ("instruction", "input", "output", "system")]
+            return pa.schema([*texts, ("history", pa.list_(pa.list_(_TEXT))), *ends[-2:]])
+        case _:
+            return pa.schema([("prompt", _TEXT), ("completion", _TEXT), *ends[-2:]])
+
+
+def _with_json_text(value: dict[str, Any]) -> dict[str, Any]:
+    return dict(_json_texts(value))
+
+
+def _json_texts(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, part in value.items():
+        if key in _JSON and not isinstance(part, str):
+            yield key, canonical(part).decode()
+        elif key == "messages":
+            yield key, [_with_json_text(message) for message in part]
+        else:
+            yield key, part

@@ -1,0 +1,112 @@
+"""A version's splits as files that trainers read, with a manifest of their hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from curation.errors import ConfigError, DataError, did_you_mean
+from curation.export.containers import parquet_schema, write_jsonl, write_parquet, write_spliced
+from curation.export.layouts import LAYOUTS, CannotExpressError, Layout
+from curation.export.manifest import MANIFEST, ExportedFile, Manifest
+from curation.export.members import SPLITS, Members
+from curation.export.placing import place, refuse_foreign, staging
+from curation.records import canonical
+from curation.store import Store, VersionInfo
+from curation.store.files import disk_errors, file_sha256
+
+FILE_NAMES: Final = {
+    "jsonl": "{}.jsonl",
+    "parquet": "{}.parquet",
+    "datasets": "data/{}-00000-of-00001.parquet",  # what load_dataset("FOLDER") takes for splits by itself
+}
+_NAMED_ROWS: Final = 3
+
+
+def export(
+    store: Store,
+    version: str | VersionInfo,
+    destination: Path,
+    *,
+    format: str = "messages",  # noqa: A002 - the recipe's word for it
+    container: str = "jsonl",
+) -> Manifest:
+    """Write the splits of a version into a folder, all or nothing; equal versions give equal bytes.
+
+    format: messages | alpaca | sharegpt | prompt_completion; container: jsonl | parquet | datasets.
+    A record that the format cannot express is a DataError, and nothing is written.
+    """
+    layout = LAYOUTS[_known("format", format, LAYOUTS)]
+    pattern = FILE_NAMES[_known("container", container, FILE_NAMES)]
+    chosen = store.resolve(version) if isinstance(version, str) else version
+    destination = Path(destination).resolve()
+    refuse_foreign(destination, [MANIFEST, *(pattern.format(split) for split in SPLITS)])
+    members = Members(store, chosen)
+    with disk_errors(destination, "the export is not complete; run it again"), staging(destination) as staged:
+        files = tuple(_write_splits(members, layout, pattern, staged))
+        recipe = hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest()
+        manifest = Manifest(chosen.name, chosen.id, recipe, layout.name, container, files)
+        (staged / MANIFEST).write_bytes(manifest.content())
+        place(staged, destination, manifest)
+    return manifest
+
+
+def _write_splits(members: Members, layout: Layout, pattern: str, folder: Path) -> Iterator[ExportedFile]:
+    refused = Refused()
+    schema = None if pattern.endswith(".jsonl") else parquet_schema(layout, members)
+    for split in SPLITS:
+        path = folder / pattern.format(split)
+        path.parent.mkdir(exist_ok=True)
+        if schema is not None:
+            rows = write_parquet(path, _rendered(members, split, layout, refused), schema)
+        elif layout.name == "messages":
+            rows = write_spliced(path, members.chunks(split))
+        else:
+            rows = write_jsonl(path, _rendered(members, split, layout, refused))
+        yield ExportedFile(pattern.format(split), split, rows, path.stat().st_size, file_sha256(path))
+    refused.raise_if_any(layout)
+
+
+def _rendered(members: Members, split: str, layout: Layout, refused: Refused) -> Iterator[list[dict[str, Any]]]:
+    for chunk in members.chunks(split):
+        part = []
+        for record, row_id in zip(chunk.records, chunk.row_ids, strict=True):
+            try:
+                part.append(layout.rendered(record) | {"row_id": row_id})
+            except CannotExpressError as error:
+                refused.add(str(error), row_id)
+        yield part
+
+
+class Refused:
+    """Counts records that a layout cannot express, by reason; keeps the first few ids."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+        self.first: list[str] = []
+
+    def add(self, reason: str, row_id: str) -> None:
+        self.reasons[reason] += 1
+        if len(self.first) < _NAMED_ROWS:
+            self.first.append(row_id)
+
+    def raise_if_any(self, layout: Layout) -> None:
+        if not self.reasons:
+            return
+        count = self.reasons.total()
+        reasons = ", ".join(
+            f"{reason} ({n:,})" for reason, n in sorted(self.reasons.items(), key=lambda x: (-x[1], x[0]))
+        )
+        raise DataError(
+            f"export: {count:,} {'row' if count == 1 else 'rows'} cannot be written as {layout.name}: {reasons};"
+            f" first: {', '.join(self.first)}; nothing was written, use --format messages, which holds every row"
+        )
+
+
+def _known(what: str, value: str, known: Any) -> str:
+    if value not in known:
+        raise ConfigError(f'export: {what} "{value}" is not known{did_you_mean(value, known)}')
+    return value
