@@ -56,23 +56,24 @@ def ingest(source: Source, options: IngestOptions, progress: Callable[[int], Non
     batches = iter(reading)
     opening, samples = _opening(batches)
     detected = detect(samples, source.name, source.spec) if samples else None
-    columns = _Columns()
+    output = _Output()
     converter = _Converter(detected, schema, automatic=source.spec.format == "auto" and not source.spec.mapping)
     for batch in _chained(opening, batches):
-        _convert_batch(batch, converter, columns)
+        _convert_batch(batch, converter, output)
         if progress is not None:
             progress(reading.bytes_read)
-    check_budget(source.name, len(columns.unit), columns.reasons, source.spec.max_bad, columns.first_lines)
+    units = pa.Table.from_batches(output.units, tables.UNITS)
+    check_budget(source.name, units.num_rows, output.reasons, source.spec.max_bad, output.first_lines)
     return Ingested(
-        units=columns.units_table(),
-        rows=columns.rows_table(),
-        dropped=columns.dropped_table(),
+        units=units,
+        rows=pa.Table.from_batches(output.rows, tables.ROWS),
+        dropped=output.dropped_table(),
         flagged=tables.FLAGGED.empty_table(),
-        quarantine=columns.quarantine,
+        quarantine=output.quarantine,
         format=detected.format.name if detected else "unknown",
         evidence=converter.evidence(detected.evidence) if detected else "no row could be read",
         blank=reading.blank,
-        reasons=dict(columns.reasons),
+        reasons=dict(output.reasons),
     )
 
 
@@ -94,21 +95,28 @@ def _chained(opening: list[Batch], rest: Iterable[Batch]) -> Iterator[Batch]:
 
 
 @dataclass(slots=True)
-class _Columns:
-    unit: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
-    offset: list[int] = field(default_factory=list)
-    length: list[int] = field(default_factory=list)
-    pos: list[int] = field(default_factory=list)
-    row_id: list[bytes] = field(default_factory=list)
-    sides: list[tuple[str, str, str, str]] = field(default_factory=list)
-    record: list[bytes] = field(default_factory=list)
+class _Output:
+    """What came of the units so far. Turned into Arrow batch by batch, so that Python's memory is used again."""
+
+    units: list[Any] = field(default_factory=list)  # record batches
+    rows: list[Any] = field(default_factory=list)
     bad_pos: list[int] = field(default_factory=list)
     bad_reason: list[str] = field(default_factory=list)
     bad_detail: list[str] = field(default_factory=list)
     quarantine: list[tuple[int, str, bytes]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     first_lines: dict[str, int] = field(default_factory=dict)
+
+    def add_units(self, batch: Batch) -> None:
+        columns = [batch.unit, _zeros(len(batch)), batch.unit, batch.line, batch.offset, batch.length]
+        self.units.append(_record_batch(tables.UNITS, columns))
+
+    def add_rows(
+        self, pos: list[int], ids: list[bytes], four_sides: list[tuple[str, str, str, str]], records: list[bytes]
+    ) -> None:
+        if pos:
+            texts = zip(*four_sides, strict=True)
+            self.rows.append(_record_batch(tables.ROWS, [pos, _zeros(len(pos)), ids, *texts, records]))
 
     def refuse(self, unit: int, line: int, why: Bad) -> None:
         self.bad_pos.append(unit)
@@ -118,23 +126,17 @@ class _Columns:
         self.reasons[why.reason] += 1
         self.first_lines.setdefault(why.reason, line)
 
-    def units_table(self) -> Any:
-        zeros = pa.repeat(pa.scalar(0, pa.int32()), len(self.unit))
-        columns = [self.unit, zeros, self.unit, self.line, self.offset, self.length]
-        return _table(tables.UNITS, columns)
-
-    def rows_table(self) -> Any:
-        zeros = pa.repeat(pa.scalar(0, pa.int32()), len(self.pos))
-        roles, system, prompt, answer = zip(*self.sides, strict=True) if self.sides else ((), (), (), ())
-        return _table(tables.ROWS, [self.pos, zeros, self.row_id, roles, system, prompt, answer, self.record])
-
     def dropped_table(self) -> Any:
         return tables.dropped_table(self.bad_pos, self.bad_reason, verdict="quarantined", detail=self.bad_detail)
 
 
-def _table(schema: Any, columns: list[Any]) -> Any:
+def _zeros(count: int) -> Any:
+    return pa.repeat(pa.scalar(0, pa.int32()), count)
+
+
+def _record_batch(schema: Any, columns: list[Any]) -> Any:
     arrays = [pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 class _Converter:
@@ -150,7 +152,7 @@ class _Converter:
 
     def convert(self, obj: dict[str, Any]) -> dict[str, Any]:
         if self.schema is not None and not self.schema.is_valid(obj):
-            raise FormatError("schema", self._explain(self.schema, obj))
+            raise FormatError("invalid", self._explain(self.schema, obj))
         chosen = self.format if self.is_valid(obj) else self._other(obj)
         return chosen.convert(obj)
 
@@ -164,7 +166,7 @@ class _Converter:
                 self.strays[other.name] += 1
                 return other
         if set(self.format.fields) & obj.keys():
-            raise FormatError("schema", f"not {self.format.name}: {self._explain(self.format.validator, obj)}")
+            raise FormatError("invalid", f"not {self.format.name}: {self._explain(self.format.validator, obj)}")
         seen = ", ".join(fields_of([obj])[:12]) or "no fields"
         raise FormatError(
             "no_format", f"no known format fits; seen: {seen}; name its fields in a mapping, or leave it out"
@@ -175,36 +177,32 @@ class _Converter:
         return validator.explain(obj) if self._explanations <= _EXPLAINED else "does not fit the schema"
 
 
-def _convert_batch(batch: Batch, converter: _Converter, columns: _Columns) -> None:
+def _convert_batch(batch: Batch, converter: _Converter, output: _Output) -> None:
     """The one loop that runs for every unit."""
-    columns.unit += batch.unit
-    columns.line += batch.line
-    columns.offset += batch.offset
-    columns.length += batch.length
-    format_of, is_valid, schema = converter.format.convert, converter.is_valid, converter.schema
-    add_pos, add_id, add_sides, add_record = (
-        columns.pos.append,
-        columns.row_id.append,
-        columns.sides.append,
-        columns.record.append,
-    )
+    usual, is_valid, schema = converter.format.convert, converter.is_valid, converter.schema
+    pos: list[int] = []
+    ids: list[bytes] = []
+    four_sides: list[tuple[str, str, str, str]] = []
+    records: list[bytes] = []
     for i, (unit, obj) in enumerate(zip(batch.unit, batch.value, strict=True)):
         if obj is None:
-            columns.refuse(unit, batch.line[i], batch.bad[i])
+            output.refuse(unit, batch.line[i], batch.bad[i])
             continue
         try:
-            record = format_of(obj) if schema is None and is_valid(obj) else converter.convert(obj)
+            record = usual(obj) if schema is None and is_valid(obj) else converter.convert(obj)
             payload = canonical(record)
         except FormatError as error:
-            columns.refuse(unit, batch.line[i], Bad(error.reason, error.detail, _raw(obj)))
+            output.refuse(unit, batch.line[i], Bad(error.reason, error.detail, _raw(obj)))
             continue
         except NotJsonError as error:
-            columns.refuse(unit, batch.line[i], Bad("not_json", f"{error}; repair the value", _raw(obj)))
+            output.refuse(unit, batch.line[i], Bad("unwritable", f"{error}; repair the value", _raw(obj)))
             continue
-        add_pos(unit)
-        add_id(row_id(payload))
-        add_sides(sides(record["messages"]))
-        add_record(payload)
+        pos.append(unit)
+        ids.append(row_id(payload))
+        four_sides.append(sides(record["messages"]))
+        records.append(payload)
+    output.add_units(batch)
+    output.add_rows(pos, ids, four_sides, records)
 
 
 def _raw(obj: dict[str, Any]) -> bytes:

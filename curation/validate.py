@@ -34,9 +34,8 @@ _ROLE_HINTS: Final = {
 class Validator:
     """One schema, compiled once. References to anything outside the file are refused; nothing is fetched."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.schema = _load(path)
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
+        self.schema = _load(path, _read(path) if content is None else content)
         try:
             compiled = jsonschema_rs.validator_for(self.schema, retriever=_refuse)
         except ValueError as error:
@@ -62,19 +61,26 @@ def format_validator(name: str) -> Validator:
     return Validator(SCHEMAS / name)
 
 
-@cache
 def user_validator(path: Path) -> Validator:
-    """The validator of a user's schema file, one per process."""
-    return Validator(path)
+    """The validator of a user's schema file, compiled once per process and content."""
+    return _user_validator(path, _read(path))
 
 
-def _load(path: Path) -> Any:
+_user_validator = cache(Validator)
+
+
+def _read(path: Path) -> bytes:
     try:
-        return orjson.loads(path.read_bytes())
+        return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such schema file; correct `schema` in the recipe") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); correct `schema` in the recipe") from None
+
+
+def _load(path: Path, content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}; repair the schema") from None
 

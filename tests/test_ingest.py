@@ -57,7 +57,7 @@ def test_every_unit_has_one_fate(tmp_path: Path) -> None:
         assert done.rows["pos"].to_pylist() == [0, 3, 6]
         assert done.dropped["pos"].to_pylist() == [1, 2, 4, 5]
         assert set(done.dropped["verdict"].to_pylist()) == {"quarantined"}
-        assert done.dropped["reason"].to_pylist()[1:3] == ["schema", "no_format"]
+        assert done.dropped["reason"].to_pylist()[1:3] == ["invalid", "no_format"]
         assert done.dropped["detail"].to_pylist()[1:3] == [
             "not alpaca: /output: 5 is not text or null; change it",
             "no known format fits; seen: x; name its fields in a mapping, or leave it out",
@@ -121,7 +121,7 @@ def test_the_users_schema_sees_the_raw_object(tmp_path: Path) -> None:
     (tmp_path / "own.json").write_text(json.dumps(schema))
     done = _ingest(tmp_path, [{**ALPACA, "ticket": 1}, {**ALPACA, "ticket": "1"}, ALPACA], schema="own.json")
     assert done.rows["pos"].to_pylist() == [0]
-    assert done.dropped["reason"].to_pylist() == ["schema", "schema"]
+    assert done.dropped["reason"].to_pylist() == ["invalid", "invalid"]
     assert done.dropped["detail"].to_pylist() == [
         '/ticket: "1" is not a whole number; change it',
         'row: "ticket" is missing; add it',
