@@ -1,0 +1,70 @@
+"""Figures about a version that its tables hold and its statistics do not: lengths, settings that were changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from curation.recipe import Recipe
+from curation.records import sides
+
+if TYPE_CHECKING:
+    from curation.store import Store, VersionInfo
+
+
+def lengths(store: Store, version: VersionInfo) -> dict[str, dict[str, int]]:
+    """Characters of the version's answers and prompts: median, 95th percentile, longest."""
+    import pyarrow.compute as pc
+
+    rows = store.table(version, "rows").select(["row_id", "record"])
+    members = store.table(version, "members")
+    member = rows.filter(pc.is_in(rows["row_id"], value_set=members["row_id"].combine_chunks()))
+    found: dict[str, list[int]] = {"answer": [], "prompt": []}
+    for record in member["record"].to_pylist():
+        _, _, prompt, answer = sides(orjson.loads(record)["messages"])
+        found["answer"].append(len(answer))
+        found["prompt"].append(len(prompt))
+    return {side: _spread(values) for side, values in found.items()}
+
+
+def _spread(values: list[int]) -> dict[str, int]:
+    """Nearest-rank percentiles: each is a length that a row really has."""
+    if not values:
+        return {"median": 0, "p95": 0, "longest": 0}
+    ordered = sorted(values)
+
+    def rank(share: float) -> int:
+        return ordered[max(0, -(-int(share * 100) * len(ordered) // 100) - 1)]
+
+    return {"median": rank(0.5), "p95": rank(0.95), "longest": ordered[-1]}
+
+
+def totals(stages: Iterable[Mapping[str, Any]], key: str) -> dict[str, int]:
+    """Reason -> rows over all stages, commonest first; `key` is reasons or flags."""
+    total: dict[str, int] = {}
+    for stage in stages:
+        for reason, count in stage[key].items():
+            total[reason] = total.get(reason, 0) + count
+    return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def changed_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a resolved recipe that do not stand at their default, as `near.threshold` -> value."""
+    default = _flat(Recipe(sources=()).resolved())
+    return {
+        name: value
+        for name, value in sorted(_flat(recipe).items())
+        if name.split(".")[0] not in ("sources", "export") and default.get(name) != value
+    }
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat.update(_flat(item, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = item
+    return flat
