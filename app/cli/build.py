@@ -1,0 +1,226 @@
+"""`curate build`: sources in, a version out."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.cli.arguments import Parser, share, whole_number
+from app.cli.output import emit
+from app.cli.place import folder
+from app.cli.render import next_commands, page, percent, quote, ratio, seconds, table, visible
+from curation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from curation.build import BuildResult
+    from curation.reading.sources import Source
+    from curation.recipe import Recipe
+    from curation.store import Store
+    from curation.workspace import Workspace
+
+_REASONS: Final = 6
+_SOURCE_HEADERS: Final = ("source", "format", "units", "kept", "flagged", "dropped", "quarantined")
+_STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "reasons")
+
+
+def add_parser(parser: Parser) -> None:
+    command = parser.add_command(
+        "build",
+        "read the sources, clean them, split them leak-proof, and publish a version",
+        examples=["curate build", "curate build raw/*.jsonl", "curate build --workers 4 -m 'first clean version'"],
+        description="Build a version from the workspace's recipe. Outside a workspace, FILES make one in this folder.",
+    )
+    command.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or globs to make a workspace of")
+    command.add_argument("--recipe", metavar="FILE", help="another recipe than the workspace's")
+    command.add_argument("--workers", metavar="N", type=whole_number, default=1, help="processes that read (default 1)")
+    command.add_argument(
+        "--max-bad", metavar="SHARE", type=share, help="share of bad units a source may have: 0.01, 1%%"
+    )
+    command.add_argument("-m", "--message", metavar="TEXT", help="a note kept with the version")
+    command.add_argument("--stages", action="store_true", help="also show what each stage kept and dropped")
+
+
+def run(args: Namespace) -> int:
+    from app.cli.progress import progress
+
+    place = _place(args)
+    from curation.build import BuildOptions, build
+    from curation.store import open_store
+
+    options = BuildOptions(workers=args.workers, max_bad=args.max_bad, message=args.message)
+    before = _published(place.workspace)
+    try:
+        result = build(place.workspace, recipe=place.recipe, options=options, progress=progress())
+    except KeyboardInterrupt:
+        # The one question after Ctrl-C: did it happen or not? CURRENT answers it, wherever the signal came.
+        if _published(place.workspace) != before:
+            raise KeyboardInterrupt("interrupted just after the version was published; see curate versions") from None
+        raise
+    example = example_target(result, open_store(place.workspace.store_path))
+    emit(args, _data(result, place), lines(result, place.made, example, stages=args.stages))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    workspace: Workspace
+    recipe: Recipe | None  # None: the workspace's own
+    made: bool  # this command made the workspace
+
+
+def _place(args: Namespace) -> Place:
+    from pathlib import Path
+
+    from curation.recipe import load_recipe
+    from curation.workspace import find_workspace, init_workspace
+
+    start = folder(args)
+    recipe = load_recipe(start / args.recipe) if args.recipe else None
+    found = find_workspace(start)
+    if found is not None:
+        if args.files:
+            _refuse_other_sources(found, recipe, args.files, start)
+        return Place(found, recipe, False)
+    if not args.files:
+        raise ConfigError(
+            f"{start.resolve()} is not in a workspace; name files (curate build raw/*.jsonl), or run curate init"
+        )
+    files = [str(file if file.startswith("hf:") else start / file) for file in args.files]
+    for file in files:
+        _refuse_missing(Path(file), file)
+    return Place(init_workspace(start, files), recipe, True)
+
+
+def _refuse_missing(path: Any, name: str) -> None:
+    """Before a workspace is made: one made for a misspelt file would only be in the way."""
+    if not name.startswith("hf:") and not path.exists() and not any(c in name for c in "*?["):
+        raise ConfigError(f"{name}: no such file or folder")
+
+
+def _refuse_other_sources(workspace: Workspace, recipe: Recipe | None, files: list[str], start: Any) -> None:
+    """Files named inside a workspace must be what the recipe reads anyway: a build never has two lists of sources."""
+    from curation.reading.sources import SourceSpec, expand
+
+    listed = (recipe or workspace.load_recipe()).sources
+    named = [SourceSpec(path=file if file.startswith("hf:") else str((start / file).resolve())) for file in files]
+    if _names(expand(named, workspace.root)) == _names(expand(listed, workspace.root)):
+        return
+    shown = ", ".join(source.path for source in listed[:3]) + (", ..." if len(listed) > 3 else "")
+    raise ConfigError(
+        f"{workspace.recipe_path.name} reads {shown}; add FILE to its sources and run curate build, "
+        "or build in another folder: curate build -C DIR FILE"
+    )
+
+
+def _names(expanded: Sequence[Source]) -> set[str]:
+    return {source.name for source in expanded}
+
+
+def _published(workspace: Workspace) -> str | None:
+    current = workspace.store_path / "CURRENT"
+    return current.read_text("utf-8") if current.exists() else None
+
+
+def _data(result: BuildResult, place: Place) -> dict[str, Any]:
+    return {
+        "workspace": str(place.workspace.root),
+        "made_workspace": place.made,
+        "version": result.version.name,
+        "id": result.version.id,
+        "new": result.new,
+        "sources": result.sources,
+        "stages": result.stages,
+        "reasons": result.reasons,
+        "split": result.report,
+        "notes": result.notes,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def lines(result: BuildResult, made: bool, example: str, *, stages: bool = False) -> list[str]:
+    """The whole answer for people: source table, why rows were dropped, the version, the random split, what next."""
+    rows = [[source[name] for name in _SOURCE_HEADERS] for source in result.sources]
+    before = ["no workspace here: made one (curate.yaml; recipe.yaml with the defaults used, commented)"] * made
+    after = [
+        *_dropped(result),
+        *(f"note: {visible(note)}" for note in result.notes[:3]),
+        _version(result),
+        *leak_sentence(result.report),
+        next_commands("curate stats", f"curate why {visible(example)}", "curate export"),
+    ]
+    if stages:
+        after = [*stage_table(result.stages), *after]
+    return [*before, *page(_SOURCE_HEADERS, rows, after, reserved=len(before))]
+
+
+def stage_table(stages: list[dict[str, Any]]) -> list[str]:
+    rows = [[*(stage[name] for name in _STAGE_HEADERS[:-1]), reasons(stage["reasons"])] for stage in stages]
+    return table(_STAGE_HEADERS, rows)
+
+
+def reasons(counts: Mapping[str, int], limit: int = _REASONS) -> str:
+    """`near-duplicate 612, exact duplicate 371, ...`, commonest first."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    parts = [f"{reason.replace('_', ' ')} {n:,}" for reason, n in ordered]
+    return " · ".join(parts[:limit] + (["..."] if len(parts) > limit else []))
+
+
+def _dropped(result: BuildResult) -> list[str]:
+    noted: dict[str, int] = {}
+    for stage in result.stages:
+        for reason, n in stage["flags"].items():
+            noted[reason] = noted.get(reason, 0) + n
+    return [f"{word}: {reasons(part)}" for word, part in (("dropped", result.reasons), ("flagged", noted)) if part]
+
+
+def _version(result: BuildResult) -> str:
+    version, spent = result.version, seconds(result.seconds)
+    if not result.new:
+        return f"nothing changed, still {version.name}   id {version.id[:8]}   {spent}"
+    return f"{version.name}  {split_sizes(result.report)}   id {version.id[:8]}   {spent}"
+
+
+def split_sizes(report: Mapping[str, Any]) -> str:
+    """`train 11,460 · validation 636 · test 637 (598 clusters)`."""
+    parts = [f"{name} {count:,}" for name, count in _in_order(report["rows"]) if count]
+    clusters = report["clusters"].get("test")
+    return " · ".join(parts) + (f" ({clusters:,} cluster{'s' * (clusters != 1)})" if clusters else "")
+
+
+def _in_order(rows: Mapping[str, int]) -> list[tuple[str, int]]:
+    """train, validation, test; stored statistics have their keys sorted."""
+    return sorted(rows.items(), key=lambda pair: ("train", "validation", "test").index(pair[0]))
+
+
+def leak_sentence(report: Mapping[str, Any], pairs: int = 3) -> list[str]:
+    """What a random split would have leaked and what this one does, measured; then the closest pairs kept together."""
+    twins, overlap = report["twins"], report["answer_overlap"]
+    if twins is None:
+        return ["no test rows, so no question can leak"]
+    random, ours = percent(twins["random"]), percent(twins["ours"])
+    text = f"random split: {random} of test questions would have a twin in train; this split: {ours}"
+    if overlap is not None:
+        text += f"; test answers verbatim in train: {percent(overlap['share'])}"
+    crossing = report["crossing_fact_edges"]
+    apart = [f"  {crossing:,} pairs across the splits differ in a fact; see curate sql, table edges"] * bool(crossing)
+    closest = [
+        f"  kept together ({ratio(p['similarity'])}): {quote(p['left_text'], 45)} ~ {quote(p['right_text'], 45)}"
+        for p in report["closest_avoided"][:pairs]
+    ]
+    return [text, *apart, *closest]
+
+
+def example_target(result: BuildResult, store: Store) -> str:
+    """A row worth asking about: a near-duplicate, else another one that is out, else the first."""
+    import pyarrow.compute as pc
+
+    ledger = store.table(result.version, "ledger", ["source", "line", "verdict", "stage"])
+    for asked in (pc.equal(ledger["stage"], "near"), pc.not_equal(ledger["verdict"], "kept")):
+        lost = ledger.filter(asked)
+        if lost.num_rows:
+            ledger = lost
+            break
+    first = ledger.slice(0, 1).to_pylist()[0]
+    return f"{first['source']}:{max(first['line'], 1)}"

@@ -1,0 +1,148 @@
+"""`curate why`: the whole story of one row."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from app.cli.arguments import Parser
+from app.cli.difference import difference
+from app.cli.output import emit
+from app.cli.place import add_ref, version
+from app.cli.render import LINES, Screen, clip, next_commands, number, page, quote, ratio, visible
+from curation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from curation.lookup import Row, Tables
+    from curation.why import Note, Story, Tie
+
+_ROLES: Final = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
+_MANY: Final = 1000
+
+
+def add_parser(parser: Parser) -> None:
+    command = parser.add_command(
+        "why",
+        "why a row is in a version, or is not, and what would have kept it",
+        examples=["curate why raw/tickets.jsonl:17", "curate why 7f3a9c21", "curate why --grep 'badge pin'"],
+    )
+    command.add_argument("target", metavar="TARGET", nargs="?", help="FILE:LINE, or the beginning of a row id")
+    command.add_argument("--grep", metavar="TEXT", help="find rows that hold TEXT, in any case")
+    add_ref(command, "--version")
+
+
+def run(args: Namespace) -> int:
+    from curation.lookup import Tables, find, grep
+    from curation.why import explain
+
+    if (args.target is None) == (args.grep is None):
+        raise ConfigError("name one row: FILE:LINE, the beginning of its id, or --grep TEXT")
+    here, store, chosen = version(args)
+    tables = Tables(store, chosen)
+    found = grep(tables, args.grep) if args.target is None else find(tables, args.target, here.root)
+    if not found:
+        raise ConfigError(f"no row of {chosen.name} holds {quote(args.grep)}")
+    if len(found) > 1:
+        return _candidates(args, tables, found)
+    story = explain(tables, found[0], here.root)
+    emit(args, asdict(story), lines(story, Screen.here()))
+    return 0
+
+
+def _candidates(args: Namespace, tables: Tables, found: list[int]) -> int:
+    from curation.lookup import candidate
+
+    known = [candidate(tables, index) for index in found[: _MANY if args.json else LINES]]
+    rows = [[c.where, c.row_id and c.row_id[:8], c.fate, clip(visible(c.text), 60)] for c in known]
+    after = [f"{len(found):,} rows match", next_commands(f"curate why {known[0].where}")]
+    shown = page(("where", "id", "fate", "begins"), rows[: LINES - 3], after)
+    emit(args, {"matches": len(found), "candidates": [asdict(c) for c in known]}, shown)
+    return 0
+
+
+def lines(story: Story, screen: Screen) -> list[str]:
+    told = [_head(story), *_raw(story, screen), _read(story)]
+    if story.changed_by_normalise and story.row:
+        told.append(f"changed by normalise; the answer now: {quote(story.row.answer)}")
+    told += [_note(note) for note in story.notes[:3]]
+    told += [screen.paint(_verdict(story), "good" if story.verdict == "kept" else "bad")]
+    if story.row and story.matched:
+        told += _compared(story.row, story.matched, screen)
+    told += [_tie(tie) for tie in story.ties[:2]]
+    return [*told, *_changes(story)][:LINES]
+
+
+def _tie(tie: Tie) -> str:
+    likeness = f"{ratio(tie.similarity)}, " if tie.similarity is not None else ""
+    fact = f": {visible(tie.fact)}" if tie.fact else ""
+    kind = tie.kind.replace("_", " ")
+    return f"tied to {visible(tie.row.where)}, {tie.row.fate} ({likeness}{kind}{fact}): {quote(tie.row.prompt, 50)}"
+
+
+def _head(story: Story) -> str:
+    at = f", byte {story.byte_offset:,}" if story.byte_offset >= 0 else ""
+    row_id = f"   id {story.row.row_id[:8]}" if story.row else ""
+    return f"{visible(story.where)}{at}, unit {story.unit:,}{row_id}"
+
+
+def _raw(story: Story, screen: Screen) -> list[str]:
+    if story.raw is None:
+        return [f"  (not shown: {story.raw_from})"]
+    text = clip(visible(story.raw.rstrip("\r\n")), (screen.width or 150) - 4)
+    source = [] if story.raw_from == "source file" else [f"  ({story.raw_from})"]
+    return [f"  {text}", *source]
+
+
+def _read(story: Story) -> str:
+    if story.row is None:
+        return f"read as {story.format}: never became a row"
+    turns = [_ROLES[letter] for letter in story.row.roles]
+    shown = ", ".join(turns[:4]) + (", ..." if len(turns) > 4 else "")
+    return f"read ok · {story.format} ({visible(story.evidence)}) · {len(turns)} messages: {shown}"
+
+
+def _note(note: Note) -> str:
+    parts = [f"flagged by {note.stage}: {note.reason.replace('_', ' ')}{_measured(note)}"]
+    parts += [f"matches {visible(note.matched)}"] if note.matched else []
+    parts += [visible(note.detail)] if note.detail else []
+    return clip("; ".join(parts), 200)
+
+
+def _measured(said: Note | Story) -> str:
+    if said.value is None:
+        return ""
+    limit = f", limit {number(said.threshold)}" if said.threshold is not None else ""
+    return f" ({number(said.value)}{limit})"
+
+
+def _verdict(story: Story) -> str:
+    if story.verdict == "kept":
+        beside = f", cluster of {story.cluster_size:,} rows" if story.cluster_size > 1 else ""
+        return f"kept as {story.version} {story.split} #{story.place}{beside}"
+    reason = (story.reason or "").replace("_", " ")
+    detail = f"; {visible(story.detail)}" if story.detail else ""
+    if story.matched is None:
+        return f"{story.verdict} by {story.stage}: {reason}{_measured(story)}{detail}"
+    likeness = "the same as" if story.similarity in (None, 1.0) else f"{ratio(story.similarity or 0)} similar to"
+    limit = f" (limit {ratio(story.threshold)})" if story.threshold is not None else ""
+    where = f"{visible(story.matched.where)}{limit}, {story.matched.fate}"
+    return f"{story.verdict} by {story.stage}: {likeness} {where}{detail}"
+
+
+def _compared(row: Row, other: Row, screen: Screen) -> list[str]:
+    """Both rows: this one with -, the one it matched with +, and = where they agree."""
+    return [
+        *(difference(row.prompt, other.prompt, screen) if row.prompt or other.prompt else []),
+        *(difference(row.answer, other.answer, screen) if row.answer or other.answer else []),
+    ]
+
+
+def _changes(story: Story) -> list[str]:
+    if story.verdict == "kept":
+        return []
+    if not story.changes:
+        return ["no setting would have kept it"]
+    ways = ", or ".join(change.text for change in story.changes)
+    possible: list[Any] = [change for change in story.changes if change.settings]
+    return [f"it would be kept with: {ways}" if possible else f"to keep it: {ways}"]
