@@ -77,6 +77,7 @@ def test_help_imports_nothing_heavy() -> None:
     [
         (["biuld"], 'curate: "biuld" is not a command; did you mean "build"?'),
         (["xyzzy"], f'curate: "xyzzy" is not a command; known: {", ".join(sorted(COMMANDS))}'),
+        (["--jsno"], 'curate: --jsno is not an option; did you mean "--json"?'),
         (["build", "--worker", "3"], 'curate build: --worker is not an option; did you mean "--workers"?'),
         (["build", "--worker=3"], 'curate build: --worker is not an option; did you mean "--workers"?'),
         (["build", "--workers", "x"], 'curate build: --workers: must be a whole number from 1 up, not "x"'),
@@ -87,6 +88,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["sql"], "curate sql: the following arguments are required: QUERY"),
         (["versions", "v1"], 'curate versions: "v1" is one argument too many; see curate versions --help'),
         (["versions", "-C", "nowhere"], "curate versions: -C nowhere: is not a folder; make it first, or name another"),
+        (["-C", "nowhere", "versions"], "curate versions: -C nowhere: is not a folder; make it first, or name another"),
         (["build", "nothere.jsonl"], "curate build: nothere.jsonl: no such file or folder"),
     ],
 )

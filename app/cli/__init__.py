@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_odd_text(stream)
-    heard = Namespace(command=None, json="--json" in words)
+    heard = Namespace(command=None, json="--json" in words, directory=".")
     try:
         return _run(words, heard)
     except CurateError as error:
@@ -51,11 +51,11 @@ def _run(words: list[str], heard: Namespace) -> int:
     except SystemExit as done:  # argparse has printed the help or the version
         sys.stdout.flush()
         return int(done.code or 0)
+    if extra:
+        raise ConfigError(_unexpected(extra, parser.commands.get(args.command, parser)))
     if args.command is None:
         parser.print_help()
         return 2
-    if extra:
-        raise ConfigError(_unexpected(extra, parser.commands[args.command]))
     code = int(commands[args.command].run(args))
     sys.stdout.flush()
     return code
@@ -67,6 +67,7 @@ def _parser() -> tuple[Parser, dict[str, ModuleType]]:
         description="From raw rows to versioned, leak-free splits, with a verdict for every row.",
         epilog=f"example:\n  curate build raw/*.jsonl\n\nexit codes: {EXIT_CODES}",
     )
+    parser.add_common()
     parser.add_argument("--version", nargs=0, action=PrintVersion, help="print the version and exit")
     commands = {name: importlib.import_module(f"app.cli.{name}") for name in COMMANDS}
     for command in commands.values():

@@ -33,10 +33,16 @@ class Parser(argparse.ArgumentParser):
         parser: Parser = self._subparsers_action.add_parser(
             name, help=summary, description=description or f"{summary[0].upper()}{summary[1:]}.", epilog=epilog
         )
-        parser.add_argument("-C", dest="directory", metavar="DIR", default=".", help="run as if started in DIR")
-        parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
+        parser.add_common()
         self.commands[name] = parser
         return parser
+
+    def add_common(self) -> None:
+        """What every command takes, before its name or after it; the defaults are main's, so that neither undoes
+        the other."""
+        where = self.add_argument("-C", dest="directory", metavar="DIR", help="run as if started in DIR")
+        plain = self.add_argument("--json", action="store_true", help="print one JSON object on stdout, nothing else")
+        where.default = plain.default = argparse.SUPPRESS
 
     def options(self) -> list[str]:
         return [option for action in self._actions for option in action.option_strings if option.startswith("--")]

@@ -11,7 +11,7 @@ from app.cli.arguments import Parser, share, whole_number
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import next_commands, page, percent, quote, ratio, seconds, table, visible
-from curation.errors import ConfigError
+from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
     from curation.build import BuildResult
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from curation.store import Store
     from curation.workspace import Workspace
 
+_MADE: Final = "no workspace here: made one (curate.yaml; recipe.yaml with the defaults used, commented)"
 _REASONS: Final = 6
 _SOURCE_HEADERS: Final = ("source", "format", "units", "kept", "flagged", "dropped", "quarantined")
 _STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "reasons")
@@ -50,14 +51,20 @@ def run(args: Namespace) -> int:
     from curation.store import open_store
 
     options = BuildOptions(workers=args.workers, max_bad=args.max_bad, message=args.message)
-    before = _published(place.workspace)
+    before, shown = _current(place.workspace), progress()
     try:
-        result = build(place.workspace, recipe=place.recipe, options=options, progress=progress())
+        result = build(place.workspace, recipe=place.recipe, options=options, progress=shown)
     except KeyboardInterrupt:
-        # The one question after Ctrl-C: did it happen or not? CURRENT answers it, wherever the signal came.
-        if _published(place.workspace) != before:
+        # The one question after Ctrl-C: did it happen or not? The store answers it, wherever the signal came.
+        if _current(place.workspace) != before and open_store(place.workspace.store_path).versions():
             raise KeyboardInterrupt("interrupted just after the version was published; see curate versions") from None
         raise
+    except CurateError:
+        if place.made:
+            shown.note(_MADE)
+        raise
+    finally:
+        shown.stop()
     example = example_target(result, open_store(place.workspace.store_path))
     emit(args, _data(result, place), lines(result, place.made, example, stages=args.stages))
     return 0
@@ -118,7 +125,7 @@ def _names(expanded: Sequence[Source]) -> set[str]:
     return {source.name for source in expanded}
 
 
-def _published(workspace: Workspace) -> str | None:
+def _current(workspace: Workspace) -> str | None:
     current = workspace.store_path / "CURRENT"
     return current.read_text("utf-8") if current.exists() else None
 
@@ -142,7 +149,7 @@ def _data(result: BuildResult, place: Place) -> dict[str, Any]:
 def lines(result: BuildResult, made: bool, example: str, *, stages: bool = False) -> list[str]:
     """The whole answer for people: source table, why rows were dropped, the version, the random split, what next."""
     rows = [[source[name] for name in _SOURCE_HEADERS] for source in result.sources]
-    before = ["no workspace here: made one (curate.yaml; recipe.yaml with the defaults used, commented)"] * made
+    before = [_MADE] * made
     after = [
         *_dropped(result),
         *(f"note: {visible(note)}" for note in result.notes[:3]),

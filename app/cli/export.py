@@ -10,7 +10,7 @@ from typing import Final
 from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.place import add_ref, folder, version
-from app.cli.render import next_commands, page, visible
+from app.cli.render import Cell, next_commands, page, visible
 
 FORMATS: Final = ("messages", "alpaca", "sharegpt", "prompt_completion")
 CONTAINERS: Final = ("jsonl", "parquet", "datasets")
@@ -62,7 +62,9 @@ def run(args: Namespace) -> int:
         format=args.format or settings.get("format", "messages"),
         container=args.container or settings.get("container", "jsonl"),
     )
-    rows = [[file.split, file.path, file.rows, file.bytes, file.sha256[:12]] for file in manifest.files]
+    rows: list[list[Cell]] = [
+        [file.split, file.path, file.rows, file.bytes, file.sha256[:12]] for file in manifest.files
+    ]
     after = [
         f"{manifest.version} as {manifest.format} {manifest.container} in {visible(str(destination))}",
         next_commands(f"curate verify {manifest.version}"),

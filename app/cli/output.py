@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from argparse import Namespace
@@ -13,11 +14,26 @@ from uuid import UUID
 
 def emit(args: Namespace, data: Mapping[str, Any], lines: Sequence[str]) -> None:
     """Print `lines`, or with --json `data`. A reader that went away (`| head`) does not change the exit code."""
-    text = json.dumps(data, default=plain, allow_nan=False) if args.json else "\n".join(lines)
+    text = _json(data) if args.json else "\n".join(lines)
     try:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(data, default=plain, allow_nan=False)
+    except ValueError:  # NaN or infinity, for which JSON has no word
+        return json.dumps(_finite(json.loads(json.dumps(data, default=plain))))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain(value: Any) -> Any:

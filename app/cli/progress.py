@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 from app.cli.render import Screen, seconds, visible
-from curation.progress import Progress
 
 _EVERY: Final = 10.0  # seconds between two lines of one stage in a log
 
 
-def progress(stream: TextIO | None = None) -> Progress:
+def progress(stream: TextIO | None = None) -> Lines | Bar:
     """A bar where somebody watches, lines where nobody does."""
     stream = stream or sys.stderr
     return Bar(stream) if stream.isatty() else Lines(stream)
@@ -53,6 +52,9 @@ class Lines:
         amount = self._total if self._total is not None else self._done
         self._say(f"{self._name}: {_amount(amount, self._unit)}, {seconds(spent)}" if amount else self._name)
         self._name = None
+
+    def stop(self) -> None:
+        """The build failed; there is nothing to clear away, and the stage has not ended."""
 
     def _state(self, now: float) -> str:
         spent = now - self._began
@@ -113,6 +115,10 @@ class Bar:
             self._bar.remove_task(self._task)
             self._task = None
         self._bar.stop()
+
+    def stop(self) -> None:
+        """The build failed: the terminal is needed for the error."""
+        self.finish()
 
 
 def _amount(count: int, unit: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ROLES: Final = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
 _MANY: Final = 1000
+_DETAIL: Final = 120
 
 
 def add_parser(parser: Parser) -> None:
@@ -121,7 +122,7 @@ def _verdict(story: Story) -> str:
         beside = f", cluster of {story.cluster_size:,} rows" if story.cluster_size > 1 else ""
         return f"kept as {story.version} {story.split} #{story.place}{beside}"
     reason = (story.reason or "").replace("_", " ")
-    detail = f"; {visible(story.detail)}" if story.detail else ""
+    detail = f"; {clip(visible(story.detail), _DETAIL)}" if story.detail else ""
     if story.matched is None:
         return f"{story.verdict} by {story.stage}: {reason}{_measured(story)}{detail}"
     likeness = "the same as" if story.similarity in (None, 1.0) else f"{ratio(story.similarity or 0)} similar to"
