@@ -49,6 +49,8 @@ def depth(raw: bytes) -> int:
 
 def diagnose(raw: bytes) -> tuple[str, str]:
     """(reason, detail) of bytes that orjson refused, or whose keys repeat."""
+    if not raw:
+        return "missing_value", "a comma with no value beside it"
     if b"\0" in raw:
         return "nul_byte", f"NUL at byte {raw.index(0) + 1}"
     try:

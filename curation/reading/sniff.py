@@ -23,7 +23,7 @@ _MAGIC: Final = (
     (b"\xff\xd8\xff", "a JPEG image", "name a text file"),
     (b"GIF8", "a GIF image", "name a text file"),
     (b"SQLite format 3\0", "an SQLite database", "export its table as JSON lines or CSV"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the data", "fetch it with `git lfs pull`"),
+    (b"version https://git-lfs", "a Git LFS pointer", "fetch it with `git lfs pull`"),
     (b"PAR1", "a Parquet file", "rename it to end in .parquet"),
     (b"ARROW1", "an Arrow file", "save it as Parquet"),
     (b"\xfd7zXZ\0", "an xz archive", "unpack it first"),

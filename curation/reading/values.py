@@ -69,7 +69,7 @@ class _Elements:
                     yield from found
             if again < 0 and self.size >= _PATIENCE and not self.doubted:
                 self.doubted = True
-                again = self._search(0, _PATIENCE)
+                again = self._search(0, _PATIENCE, not self.closed)
                 if again >= 0:
                     yield self._broken(0, again, self.line)
             if again >= 0:
@@ -77,7 +77,7 @@ class _Elements:
         self.skipped += len(block)
 
     def finish(self, damage: DamageError | None) -> Iterator[Batch]:
-        while self.size <= MAX_UNIT and (again := self._search(0, self.size)) >= 0:
+        while self.size <= MAX_UNIT and (again := self._search(0, self.size, not self.closed)) >= 0:
             yield self._broken(0, again, self.line)
             yield from self.feed(self._restart_at(again))
         text = self._text()
@@ -108,7 +108,7 @@ class _Elements:
         """Decide by the first character; returns what is to be scanned."""
         text = self._text()
         body = text.removeprefix(BOM).lstrip(_SPACE)
-        if not body:
+        if not body or BOM.startswith(text):
             return b""
         skip = len(text) - len(body)
         base = 1 if body[:1] == b"[" else 0
@@ -130,7 +130,8 @@ class _Elements:
                 return [self._batch(pieces[:place], values[:place], bad)], -1
             if place not in bad and size <= _PATIENCE:
                 continue
-            again = self._search(piece.begin, piece.stop if place in bad else piece.begin + _PATIENCE)
+            stop = piece.stop if place in bad else piece.begin + _PATIENCE
+            again = self._search(piece.begin, stop, True)
             if again >= 0:
                 good = self._batch(pieces[:place], values[:place], bad)
                 return [good, self._broken(piece.start, again, piece.line)], again
@@ -187,16 +188,13 @@ class _Elements:
         self.scanner = Scanner(base, base)
         return text
 
-    def _search(self, start: int, stop: int) -> int:
-        """Where a line begins like an element, behind the beginning of the one at `start`; -1 if nowhere."""
-        if not self.closed:
-            self._learn(start, stop)
-        if self.restart is None:
-            return -1
+    def _search(self, start: int, stop: int, inside: bool) -> int:
+        """Where a line begins like an element, behind the beginning of the one at `start` if inside one; else -1."""
         text = self._text()
-        if not self.closed:
+        if inside:
+            self._learn(start, stop)
             start += len(text[start:stop]) - len(text[start:stop].lstrip(_SPACE)) + 1
-        match = self.restart.search(text, start, stop)
+        match = self.restart.search(text, start, stop) if self.restart else None
         return match.start() if match else -1
 
     def _learn(self, begin: int, stop: int) -> None:
