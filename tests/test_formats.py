@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.formats import guanaco, llama2, mapping
@@ -98,6 +99,44 @@ def test_llama2_reads_what_was_written(turns: list[tuple[str, str]]) -> None:
     text = "".join(f"<s>[INST] {u} [/INST] {a} </s>" for u, a in turns)
     messages = llama2.convert({"text": text})["messages"]
     assert [m["content"] for m in messages] == [side for turn in turns for side in turn]
+
+
+_scalars = st.sampled_from([None, "", "a", "### Human: b", "[INST] c", "{}", '[{"name": "f"}]', 5, True])
+_values = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["type", "text", "value", "name", "cache"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+_turn = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "tool", "function_call", "gpt4"]),
+        "from": st.sampled_from(["human", "gpt", "function_call", "observation", "x"]),
+        **dict.fromkeys(["content", "value", "tool_calls", "function_call", "tool_call_id", "name", "weight"], _values),
+    },
+)
+_fields = ["system", "tools", "instruction", "input", "output", "text", "question", "answer", "history"]
+_objects = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["messages", "conversations", "prompt", "completion"], st.lists(_turn, max_size=3) | _values),
+        **dict.fromkeys(_fields, _values),
+    },
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(_objects)
+def test_what_a_format_accepts_becomes_a_valid_record_or_is_refused(obj: dict[str, Any]) -> None:
+    for name in NAMES:
+        if known(name).validator.is_valid(obj):
+            with contextlib.suppress(FormatError):
+                record = known(name).convert(obj)
+                assert format_validator("record.schema.json").explain(record) == ""
+                sides(record["messages"])
 
 
 _roles = st.sampled_from(["system", "user", "assistant", "tool"])
