@@ -25,7 +25,8 @@ def chats(draw: Draw) -> Iterator[Story]:
         for form in range(5):
             machine = draw.choice(MACHINES)
             turns = tuple(scene if form else scene[:2])
-            turns = (*openings[form], *turns) if form % 2 else turns
+            turns = (*openings[form], *turns) if form in (1, 3, 4) else turns
             turns = (*turns, *closings[form]) if form > 1 else turns
+            turns = (*turns, *closings[0]) if form == 4 else turns
             words = {"m": machine.name, "kind": machine.kind, "place": draw.choice(PLACES), "n": draw.between(2, 9)}
             yield Story(tuple(turn.format(**words) for turn in turns), "chat")

@@ -150,7 +150,8 @@ def old_asks(trained: list[Fault], clean: list[list[Ask]], seed: int, defects: b
     """The old export: all its wordings of a fact repeat the same answer, in 48 % of the facts another fault's.
 
     As if the answer column had slipped on some pages: part, fault and action are a neighbour's, the code is
-    the one asked for. Its sixth wording is nearly one of a clean source, so that conflicts show in the prompts.
+    the one asked for. Its sixth wording is nearly one of a clean source, so that conflicts show in the prompts; for
+    every second wrong fact it is the same (for a right one it would only be a duplicate).
     """
     facts = [(i, attribute) for i in range(len(trained)) for attribute in ATTRIBUTES]
     draw = Draw(seed, "old export")
@@ -166,7 +167,8 @@ def old_asks(trained: list[Fault], clean: list[list[Ask]], seed: int, defects: b
         first = index + CLEAN_CORES
         questions = [_worded(worded, attribute, core, asked.code) for core in range(first, first + OLD_CORES)]
         longest = max((q for q in known[asked.code, attribute] if "please" not in q), key=len)
-        questions.append(f"{longest[:-1]}, please{longest[-1]}")
+        same = told is not asked and index % 2 == 0
+        questions.append(longest if same else f"{longest[:-1]}, please{longest[-1]}")
         answer = told.answer(attribute, asked.code)
         rows += [Ask(asked.code, attribute, q, answer, told is asked) for q in questions]
     return rows

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from data.draw import Draw
+from data.knowledge import PLANS
 from data.prose import prose
 from data.story import MACHINES, Story, ask
 
@@ -35,7 +36,7 @@ def romanian(draw: Draw) -> Iterator[Story]:
             ending = f"\n\n{warning}" if place < 2 else ""
             yield ask(prompt.format(**words), f"{start}\n\n{body}{ending}", "howto", "ro")
     for question, answer, values, more in POLICIES:
-        for plan, value in zip(("Basic", "Plus", "Prime"), values, strict=True):
+        for plan, value in zip(PLANS, values, strict=True):
             told = " ".join([answer.format(p=plan, v=value), *draw.sample(more, draw.between(1, 2))])
             yield ask(question.format(p=plan), told, "policy", "ro")
     for concept, parts in CONCEPTS.items():
