@@ -50,6 +50,11 @@ def test_rows_and_units(tmp_path: Path) -> None:
     assert done.evidence == "fields instruction, input, output in 2 of 2 rows; next best: none"
 
 
+def test_evidence_names_the_fields_that_are_there(tmp_path: Path) -> None:
+    done = _ingest(tmp_path, [{"query": "a", "response": "b", "id": 1}])
+    assert done.evidence == "fields query, response in 1 of 1 rows; next best: none"
+
+
 def test_every_unit_has_one_fate(tmp_path: Path) -> None:
     lines = [ALPACA, "{broken", {"instruction": "a", "output": 5}, CHAT, {"x": 1}, "5", ALPACA]
     for size in (1, 2, 4096):

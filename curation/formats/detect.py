@@ -48,7 +48,8 @@ def detect(samples: Sequence[dict[str, Any]], name: str, spec: Any) -> Detected:
         raise DataError(_nothing_fits(samples, name))
     best, second = known(ranked[0]), ranked[1]
     rival = f"{second} {fits[second]}" if fits[second] else "none"
-    fields = f"field{'s' * (len(best.fields) > 1)} {', '.join(best.fields)}"
+    met = [field for field in best.fields if any(field in obj for obj in samples)]
+    fields = f"field{'s' * (len(met) > 1)} {', '.join(met)}"
     seen = f"{fields} in {fits[best.name]} of {len(samples)} rows; next best: {rival}"
     return Detected(best, _with_note(best, samples, seen))
 

@@ -15,7 +15,7 @@ class Format:
     """A way to read an object: `valid` decides whether it is one of these, `convert` makes the record."""
 
     name: str
-    fields: tuple[str, ...]  # what tells it from the others, for the evidence line
+    fields: tuple[str, ...]  # by which it is known; not all need be there
     validator: Validator
     convert: Callable[[dict[str, Any]], dict[str, Any]]
     note: Callable[[list[dict[str, Any]]], str] | None = None

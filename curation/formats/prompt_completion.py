@@ -7,8 +7,8 @@ from typing import Any, Final
 from curation.formats.turn_fields import assemble, conversation
 
 SCHEMA: Final = "formats/prompt_completion.schema.json"
-FIELDS: Final = ("prompt", "completion")
 PAIRS: Final = (("prompt", "completion"), ("prompt", "response"), ("input", "output"))
+FIELDS: Final = ("prompt", "completion", "response", "input", "output")
 
 
 def convert(obj: dict[str, Any]) -> dict[str, Any]:

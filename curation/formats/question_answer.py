@@ -6,13 +6,13 @@ import re
 from typing import Any, Final
 
 SCHEMA: Final = "formats/question_answer.schema.json"
-FIELDS: Final = ("question", "answer")
 PAIRS: Final = (
     ("question", "answer"),
     ("question", "response"),
     ("query", "response"),
     ("query", "answer"),
 )
+FIELDS: Final = ("question", "query", "answer", "response")
 # lamini_docs and sets made after it ship the prompt template inside the question.
 _WRAPPER: Final = re.compile(r"### Question:\n(.*)\n\n### Answer:", re.DOTALL)
 

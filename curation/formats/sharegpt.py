@@ -7,7 +7,7 @@ from typing import Any, Final
 from curation.formats.turn_fields import assemble, conversation
 
 SCHEMA: Final = "formats/sharegpt.schema.json"
-FIELDS: Final = ("conversations",)
+FIELDS: Final = ("conversations", "conversation")
 
 
 def convert(obj: dict[str, Any]) -> dict[str, Any]:
