@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.join_ranks import ranked
-from curation.join_scan import postings, scan
+from curation.join_scan import overlaps, postings, scan, sort_each
 from curation.shingles import Shingles, mix
 
 _BLOCK: Final = 1 << 20  # pairs found before they are handed on
@@ -71,6 +71,17 @@ def jaccard_blocks(shingles: Shingles, threshold: float) -> Iterator[Pairs]:
         union = sizes[one].astype(np.int64) + sizes[two] - overlap
         one, two = order[one], order[two]
         yield Pairs(np.minimum(one, two), np.maximum(one, two), (overlap / union).astype(np.float32))
+
+
+def jaccard_of(shingles: Shingles, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The similarity of given pairs of texts; 1 where both are empty."""
+    values = shingles.values.copy()
+    sort_each(values, shingles.offsets)
+    overlap = overlaps(values, shingles.offsets, left, right)
+    sizes = np.diff(shingles.offsets)
+    union = sizes[left] + sizes[right] - overlap
+    similarity: npt.NDArray[np.float64] = np.where(union > 0, overlap / np.maximum(union, 1), 1.0)
+    return similarity
 
 
 def unique_sets(shingles: Shingles) -> tuple[Shingles, npt.NDArray[np.int32]]:

@@ -104,3 +104,23 @@ def _missing(tokens: Any, weights: Any, i: Any, end: Any, marks: Any, spare: Any
         missing += weights[i] * (1 - marks[tokens[i]])
         i += 1
     return missing
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def sort_each(values: Any, offsets: Any) -> None:
+    for d in range(len(offsets) - 1):
+        values[offsets[d] : offsets[d + 1]].sort()
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def overlaps(values: Any, offsets: Any, left: Any, right: Any) -> Any:
+    """How many values each pair of ascending runs shares."""
+    common = np.zeros(len(left), np.int64)
+    for p in range(len(left)):
+        i, j = offsets[left[p]], offsets[right[p]]
+        while i < offsets[left[p] + 1] and j < offsets[right[p] + 1]:
+            a, b = values[i], values[j]
+            common[p] += a == b
+            i += a <= b
+            j += b <= a
+    return common

@@ -1,0 +1,128 @@
+"""The verified edges between near-duplicate texts, and what keeps an edge from removing a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.facts import Facts, facts_of
+from curation.join import jaccard_of, jaccard_pairs, unique_sets
+from curation.keys import case_variants, row_numbers, text_keys
+from curation.shingles import shingle
+
+Ints = npt.NDArray[np.int64]
+
+# What an edge may mean: 0 removes the less preferred row, the others are reported.
+REASONS: Final = ("near_duplicate", "differs_in_system", "differs_in_fact", "shared_answer", "different_answer")
+NEAR, SYSTEM, FACT, SHARED_ANSWER, DIFFERENT_ANSWER = range(5)
+
+# Prompts (or answers) below this Jaccard of character 5-grams are two questions (or answers), whatever the whole
+# texts share: the bound at which the split ties two prompts.
+SIDES_ALIKE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Rows that have an edge, alike ones as one: same shingles, facts, system prompt and, where it matters, case."""
+
+    rows: Ints  # row number of every member
+    node: Ints  # node of every member
+    leader: Ints  # place in `rows` of each node's most preferred member
+    facts: Facts  # of every member
+    group: Ints  # set of shingles of each node
+    system: Ints
+    fact: Ints
+    letters: Ints  # nodes equal here differ in case alone
+    case: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    left: Ints  # node numbers
+    right: Ints
+    similarity: npt.NDArray[np.float32]
+    meaning: npt.NDArray[np.int8]  # index into REASONS
+
+
+def edges_between(rows: Any, texts: Any, config: Any, rank: Ints) -> tuple[Nodes, Edges]:
+    """Nodes and edges among `texts`, one text a row; `rank` is each row's place in order of preference."""
+    sets, group_of = unique_sets(shingle(texts, config.shingle, config.size))
+    pairs = jaccard_pairs(sets, config.threshold)
+    members = np.bincount(group_of, minlength=len(sets))
+    touched = members > 1
+    touched[pairs.left] = touched[pairs.right] = True
+    touched[np.diff(sets.offsets) == 0] = False
+    nodes = _nodes(rows, np.flatnonzero(touched[group_of]), group_of, rank)
+    left, right, similarity = _expanded(nodes.group, pairs, len(sets))
+    meaning = np.zeros(len(left), np.int8)
+    meaning[(nodes.fact[left] != nodes.fact[right]) | _differ_in_case(nodes, left, right)] = FACT
+    meaning[nodes.system[left] != nodes.system[right]] = SYSTEM
+    if config.on == "both":
+        _compare_sides(rows, nodes, left, right, meaning)
+    return nodes, Edges(left, right, similarity, meaning)
+
+
+def _nodes(rows: Any, involved: Ints, group_of: Any, rank: Ints) -> Nodes:
+    some = rows.select(["system", "prompt", "answer"]).take(pa.array(involved))
+    texts = joined(some)
+    facts = facts_of(texts)
+    letters = row_numbers(text_keys(texts))
+    traits = np.stack(
+        [
+            group_of[involved].astype(np.int64),
+            some["system"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64),
+            row_numbers(facts.signatures),
+            letters,
+            case_variants(texts, letters),
+        ]
+    )
+    # Letters stand apart only where case does: texts of one set that differ in punctuation stay one node.
+    node = row_numbers(np.where(np.arange(5)[:, None] == 3, 0, traits).T.astype(np.uint64))
+    order = np.argsort(-rank[involved])
+    leader = np.zeros(node.max(initial=-1) + 1, np.int64)
+    leader[node[order]] = order
+    group, system, fact, letters, case = traits[:, leader]
+    return Nodes(involved, node, leader, facts, group, system, fact, letters, case)
+
+
+def joined(rows: Any) -> Any:
+    """Prompt and answer of each row as one text."""
+    return pc.binary_join_element_wise(rows["prompt"], rows["answer"], pa.scalar("\n", pa.large_string()))
+
+
+def _expanded(group: Ints, pairs: Any, groups: int) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
+    """Pairs of sets as pairs of their nodes, and the pairs of nodes within one set."""
+    order = np.argsort(group, kind="stable")
+    count = np.bincount(group, minlength=groups)
+    start = np.cumsum(count) - count
+    crowded = np.flatnonzero(count > 1)
+    one = np.concatenate([pairs.left.astype(np.int64), crowded])
+    two = np.concatenate([pairs.right.astype(np.int64), crowded])
+    similarity = np.concatenate([pairs.similarity, np.ones(len(crowded), np.float32)])
+    times = count[one] * count[two]
+    edge = np.repeat(np.arange(len(one)), times)
+    within = np.arange(len(edge)) - np.repeat(np.cumsum(times) - times, times)
+    left = order[start[one[edge]] + within // count[two[edge]]]
+    right = order[start[two[edge]] + within % count[two[edge]]]
+    real = (one[edge] != two[edge]) | (left < right)
+    return left[real], right[real], similarity[edge[real]]
+
+
+def _differ_in_case(nodes: Nodes, left: Ints, right: Ints) -> Any:
+    return (nodes.letters[left] == nodes.letters[right]) & (nodes.case[left] != nodes.case[right])
+
+
+def _compare_sides(rows: Any, nodes: Nodes, left: Ints, right: Ints, meaning: npt.NDArray[np.int8]) -> None:
+    """Mark edges between rows that share a long answer to two questions, or a long context with two answers."""
+    leaders = rows.select(["prompt", "answer"]).take(pa.array(nodes.rows[nodes.leader]))
+    open_ = np.flatnonzero(meaning == NEAR)
+    prompts = jaccard_of(shingle(leaders["prompt"], "char", 5), left[open_], right[open_])
+    meaning[open_[prompts < SIDES_ALIKE]] = SHARED_ANSWER
+    open_ = open_[(prompts >= SIDES_ALIKE) & (prompts < 1)]
+    answers = jaccard_of(shingle(leaders["answer"], "char", 5), left[open_], right[open_])
+    meaning[open_[answers < SIDES_ALIKE]] = DIFFERENT_ANSWER
