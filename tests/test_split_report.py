@@ -93,10 +93,21 @@ def test_closest_avoided_pairs_are_near_and_in_test() -> None:
         assert pair.similarity == round(len(one & other) / len(one | other), 4) < 1
 
 
-def test_long_questions_are_shortened() -> None:
-    rows = [{"prompt": f"{how} " + "do something very long winded with it all " * 4} for how in ("please", "kindly")]
-    splits = split(rows_table(rows), SplitConfig(ratios={"test": 1.0}))
-    assert [len(p.left_text) for p in splits.report.closest_avoided] == [80]
+def test_long_questions_are_cut_where_they_begin_to_differ() -> None:
+    common = "write me a long and winding letter about the weather, the harvest, our three cats, and the old mill "
+    rows = [{"prompt": f"Please {common}{end}"} for end in ("by hand alone", "by mail instead")]
+    pair = split(rows_table(rows), SplitConfig(ratios={"test": 1.0})).report.closest_avoided[0]
+    assert pair.left_text.startswith("...")
+    assert pair.left_text.endswith("by hand alone")
+    assert pair.right_text.endswith("by mail instead")
+    assert max(len(pair.left_text), len(pair.right_text)) <= 80
+
+
+def test_equal_questions_are_shown_where_there_are_no_near_ones() -> None:
+    rows = [{"prompt": letters(i // 2), "answer": str(i)} for i in range(8)]
+    found = split(rows_table(rows), SplitConfig(ratios={"test": 1.0})).report.closest_avoided
+    assert len(found) == 3
+    assert all(pair.left + 1 == pair.right and pair.left % 2 == 0 and pair.similarity == 1 for pair in found)
 
 
 def lamini() -> list[dict[str, Any]]:

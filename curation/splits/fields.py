@@ -42,7 +42,6 @@ class Fields:
         fixed = np.full(self._rows.num_rows, -1, np.int64)
         if "fixed_split" in self._rows.column_names:
             encoded = self._rows["fixed_split"].combine_chunks().dictionary_encode()
-            encoded = encoded.combine_chunks() if hasattr(encoded, "combine_chunks") else encoded
             number = np.array([SPLITS.index(name) for name in encoded.dictionary.to_pylist()] + [-1], np.int64)
             fixed = number[encoded.indices.fill_null(len(number) - 1).to_numpy(zero_copy_only=False)]
         if self._config.split_field:

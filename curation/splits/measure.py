@@ -107,15 +107,15 @@ def _plain(texts: list[str]) -> list[str]:
     return [" ".join(text.lower().split()) for text in texts]
 
 
-def _letter_sums(texts: Any) -> npt.NDArray[np.uint64]:
-    """A sum over the ASCII letters and digits of each text, case aside: unequal sums mean unequal answers.
+def _letter_sums(texts: Any) -> npt.NDArray[np.uint32]:
+    """A sum (modulo 2**32) over the ASCII letters and digits of each text, case aside: unequal sums, unequal texts.
 
     It spares nearly all texts the normalising, which would cost ten times as much.
     """
     weights = np.zeros(256, np.uint32)
     for byte in b"0123456789abcdefghijklmnopqrstuvwxyz":
-        weights[byte] = weights[ord(chr(byte).upper())] = (byte * 0x9E3779B1) % 2**31
-    sums = [np.zeros(0, np.uint64)]
+        weights[byte] = weights[ord(chr(byte).upper())] = byte * 0x9E3779B1 % 2**32
+    sums = [np.zeros(0, np.uint32)]
     for batch in texts.cast(pa.large_string()).chunks:
         for start in range(0, len(batch), _BATCH):
             part = batch.slice(start, _BATCH)
@@ -123,7 +123,7 @@ def _letter_sums(texts: Any) -> npt.NDArray[np.uint64]:
             data = np.frombuffer(part.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]]
             # A zero at the end gives empty texts at the end a place to sum from.
             weighed = np.append(weights[data], np.uint32(0))
-            total = np.add.reduceat(weighed, bounds[:-1] - bounds[0], dtype=np.uint64)
+            total = np.add.reduceat(weighed, bounds[:-1] - bounds[0], dtype=np.uint32)
             total[np.diff(bounds) == 0] = 0
             sums.append(total)
     return np.concatenate(sums)

@@ -37,8 +37,7 @@ class Questions:
 def questions(rows: Any, rank: Ints, size: int) -> Questions:
     """The questions of tables.ROWS; `rank` orders rows by row_id, so that nothing depends on the order of rows."""
     opened, openings = _openings(rows)
-    prompts = rows["prompt"].combine_chunks().cast(pa.large_string())
-    prompts = prompts.combine_chunks() if isinstance(prompts, pa.ChunkedArray) else prompts
+    prompts = rows["prompt"].combine_chunks()
     encoded = pa.concat_arrays([prompts, openings]).dictionary_encode()
     row = np.concatenate((np.arange(rows.num_rows, dtype=np.int64), opened))
     opening = np.arange(len(row)) >= rows.num_rows
@@ -81,7 +80,6 @@ def _openings(rows: Any) -> tuple[Ints, Any]:
 def row_ranks(rows: Any) -> tuple[Ints, npt.NDArray[np.uint64]]:
     """Each row's place among the distinct row_ids, and those ids as (n, 2) big-endian halves."""
     ids = rows["row_id"].combine_chunks()
-    ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     raw = np.frombuffer(ids.buffers()[1] or b"", np.dtype(">u8"))[2 * ids.offset : 2 * (ids.offset + len(ids))]
     halves = raw.astype(np.uint64).reshape(-1, 2)
     order = np.lexsort((halves[:, 1], halves[:, 0]))

@@ -7,26 +7,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from curation.splits.config import SPLITS, TEST, TRAIN, SplitConfig
+from curation.splits.avoided import AvoidedPair, closest_avoided, shortened
+from curation.splits.config import SPLITS, TRAIN, SplitConfig
 from curation.splits.measure import Overlap, Twins, answer_overlap, twins
 from curation.splits.questions import Ints
 from curation.splits.ties import Ties
 
 LARGE_CLUSTER: Final = 0.05  # share of the rows
 MISSED_RATIO: Final = 0.02
-_SHOWN = 80  # characters of a question
-_PAIRS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class AvoidedPair:
-    """Two near questions that this split keeps on one side."""
-
-    similarity: float
-    left: int  # pos
-    right: int
-    left_text: str
-    right_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,51 +78,10 @@ def report(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, edg
         twins=twins(ties, ties.near.ties, split, config.seed),
         twins_any_fact=twins(ties, any_pair, split, config.seed),
         answer_overlap=answer_overlap(rows, split),
-        closest_avoided=_closest_avoided(ties, placement),
+        closest_avoided=closest_avoided(ties, placement.pos, split, cluster),
         moved=placement.moved,
         warnings=_warnings(rows, config, ties, placement, sizes),
     )
-
-
-def _closest_avoided(ties: Ties, placement: Placement) -> list[AvoidedPair]:
-    """The most similar unequal questions around test rows, one pair a cluster as far as that goes.
-
-    A random split would have parted many of them. Rows that left the build for a fixed test row count.
-    """
-    asked, near = ties.asked, ties.near
-    split, cluster = placement.split, placement.cluster
-    row_of = np.full(ties.texts, -1)
-    test = split[asked.row] == TEST
-    order = np.lexsort((ties.rank[asked.row], ~test, asked.text))[::-1]  # a text's test row, else its first
-    row_of[asked.text[order]] = asked.row[order]
-    in_test = split[row_of] == TEST
-
-    pair = near.ties & (near.similarity < 1) & (in_test[near.left] | in_test[near.right])
-    pair &= row_of[near.left] != row_of[near.right]
-    at = np.flatnonzero(pair)
-    a, b = row_of[near.left[at]], row_of[near.right[at]]
-    order = np.lexsort((ties.rank[b], ties.rank[a], -near.similarity[at]))
-    home = np.where(split[a] == TEST, cluster[a], cluster[b])[order]
-    _, first = np.unique(home, return_index=True)
-    repeated = np.ones(len(order), np.bool_)
-    repeated[first] = False
-    best = order[np.argsort(repeated, kind="stable")][:_PAIRS]
-    return sorted(
-        (_pair(ties, placement.pos, row_of, int(at[i])) for i in best), key=lambda p: (-p.similarity, p.left, p.right)
-    )
-
-
-def _pair(ties: Ties, pos: Ints, row_of: Ints, at: int) -> AvoidedPair:
-    near = ties.near
-    texts = sorted((int(near.left[at]), int(near.right[at])), key=lambda text: int(pos[row_of[text]]))
-    left, right = (int(pos[row_of[text]]) for text in texts)
-    shown = (_short(ties.asked.words[text].as_py()) for text in texts)
-    return AvoidedPair(round(float(near.similarity[at]), 4), left, right, *shown)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
 
 
 def _crossing_fact_edges(ties: Ties, split: Ints) -> int:
@@ -154,7 +101,7 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
     total, largest = int(sizes.sum()), int(sizes.max(initial=0))
     if largest > 1 and largest > LARGE_CLUSTER * total:  # in a handful of rows a single one is more than 5 %
         home = np.flatnonzero(placement.cluster == int(np.argmax(sizes)))
-        text = _short(rows["prompt"][int(home[np.argmin(ties.rank[home])])].as_py())
+        text = shortened(rows["prompt"][int(home[np.argmin(ties.rank[home])])].as_py())
         said.append(f'one cluster holds {largest:,} of {total:,} rows, such as "{text}"; to break it up: {ways}')
     ratios = config.ratios or {}
     for s, name in enumerate(SPLITS):
