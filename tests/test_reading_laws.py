@@ -97,9 +97,8 @@ def test_no_line_is_lost(tmp_path_factory: pytest.TempPathFactory, lines: list[b
         assert value is None or orjson.loads(raw) == value
 
 
-_element = st.sampled_from(
-    [b'{"a":"[,{"}', b'{"a":NaN}', b"7", b'{"a":{"b":[1,2]}}', b'{"a":"\\\\"}', b'{"a":"x}', b'{"a":[}']
-)
+_SOUND = [b'{"a":"[,{"}', b'{"a":{"b":[1,2]}}', b'{"a":"\\\\"}']
+_element = st.sampled_from([*_SOUND, b'{"a":NaN}', b'{"a":"x}', b'{"a":[}', b'{"a":1}}'])
 
 
 @given(st.lists(_element, max_size=12), st.sampled_from([b",", b",\n  ", b"\n , "]))
@@ -112,7 +111,7 @@ def test_an_array_reads_the_same_however_its_blocks_fall(
     plain = read(source_of(folder, "x.json", text))
     packed = b"".join(gzip.compress(text[start : start + 5]) for start in range(0, len(text), 5))
     assert read(source_of(folder, "x.json.gz", packed), 3) == plain
-    sound = sum(element in (b'{"a":"[,{"}', b'{"a":{"b":[1,2]}}', b'{"a":"\\\\"}') for element in elements)
+    sound = sum(element in _SOUND for element in elements)
     if between == b",\n  ":  # elements on lines of their own: each bad one costs only itself
         assert len(plain[0]) == len(elements) + 1
         assert len(plain[0]) - len(plain[0].bad) == sound + 1
@@ -154,9 +153,8 @@ def test_alpaca_array_reads_whole(tmp_path: Path) -> None:
     text = gzip.decompress(shared("alpaca/alpaca_data.json.gz").read_bytes())
     batch, _ = read(source_of(tmp_path, "a.json", text))
     assert batch.value == orjson.loads(text)
-    for value, line, offset, length in list(zip(batch.value, batch.line, batch.offset, batch.length, strict=True))[
-        ::997
-    ]:
+    places = list(zip(batch.value, batch.line, batch.offset, batch.length, strict=True))
+    for value, line, offset, length in places[::997]:
         assert orjson.loads(text[offset : offset + length]) == value
         assert text.count(b"\n", 0, offset) + 1 == line
 

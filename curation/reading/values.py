@@ -50,6 +50,7 @@ class _Elements:
         self.line = 1
         self.count = 0
         self.closed = False  # the array's end was seen
+        self.owed = b""  # the ] that is still to come if a bracket too many ended the array
         self.doubted = False  # whether the current element was long enough to be looked at
         self.skipped = 0  # bytes behind an element over the limit
         self.restart: re.Pattern[bytes] | None = None
@@ -90,7 +91,7 @@ class _Elements:
             yield bad_unit(line, offset, length, "too_long", detail, text[lead : lead + MAX_RAW])
         elif damage:
             yield bad_unit(line, offset, len(body), damage.reason, damage.detail, body)
-        elif self.closed and body:
+        elif self.closed and body not in (b"", self.owed):
             yield bad_unit(line, offset, len(body), "trailing_data", "something follows the end of the array", body)
         elif not self.closed:
             yield from self._last(body, line, offset)
@@ -145,7 +146,8 @@ class _Elements:
         bounds = [(place - base, place) for place in ends]
         if end >= 0:
             self.closed = True
-            last = end - 1 if text[end - 1 : end] == b"]" else end
+            self.owed = b"" if text[end - 1 : end] == b"]" else b"]"
+            last = end if self.owed else end - 1
             blank = not text[ends[-1] if ends else 0 : last].strip(_SPACE)
             if ends or self.count or not blank:  # [] holds no element; a comma before ] promises one
                 bounds.append((last, end))
