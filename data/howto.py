@@ -7,7 +7,7 @@ from typing import Final
 
 from data.draw import Draw
 from data.prose import prose
-from data.story import MACHINES, Machine, Story, ask, sentence
+from data.story import Machine, Story, ask, fitting, sentence
 
 # task: (steps in order; the first and last are always told, some of the others left out; warning)
 _TEXTS: Final = prose("howto")
@@ -25,10 +25,10 @@ COMPLAINTS: Final[list[str]] = _TEXTS["complaints"]
 def howtos(draw: Draw) -> Iterator[Story]:
     """Every task several times: another machine, wording, choice of steps and layout each time."""
     for task, (steps, warning) in TASKS.items():
-        machines = draw.shuffled(MACHINES)
+        machines = draw.shuffled(fitting(_TEXTS["machines"], task))
         layouts = draw.shuffled(range(5))
         for place, prompt in enumerate(draw.sample(PROMPTS, 5)):
-            machine = machines[place]
+            machine = machines[place % len(machines)]
             chosen = [steps[0], *draw.subset(steps[1:-1], draw.between(2, 4)), steps[-1]]
             answer = _lay_out(draw, layouts[place], task, machine, chosen, warning)
             yield ask(prompt.format(task=task, m=machine.name, kind=machine.kind), answer, "howto")
@@ -57,7 +57,7 @@ def troubles(draw: Draw) -> Iterator[Story]:
     for symptom, reasons in SYMPTOMS.items():
         for layout, prompt in enumerate(draw.sample(COMPLAINTS, 3)):
             chosen = draw.sample(reasons, draw.between(2, 3))
-            machine = draw.choice(MACHINES).name
+            machine = draw.choice(fitting(_TEXTS["machines"], symptom)).name
             yield ask(prompt.format(s=symptom, m=machine), _reasons(draw, layout, chosen), "trouble")
 
 

@@ -34,8 +34,9 @@ def policies(draw: Draw) -> Iterator[Story]:
 def explanations(draw: Draw) -> Iterator[Story]:
     """Every concept three times: another question and another choice of definition, reason, comparison, advice."""
     for concept, parts in CONCEPTS.items():
-        choices = ((0, 2), (0, 1, 3), (1, 2, 3), (0, 1))
-        for prompt, chosen in zip(draw.sample(CONCEPT_PROMPTS, 3), draw.sample(choices, 3), strict=True):
+        told = draw.shuffled(((0, 2), (0, 1, 3), (0, 1)))
+        for prompt in draw.sample(CONCEPT_PROMPTS, 3):
+            chosen = (1, 2, 3) if prompt.startswith("Why") else told.pop()
             yield ask(prompt.format(c=concept), " ".join(parts[i] for i in chosen), "explanation")
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from data.draw import Draw
 from data.knowledge import PLANS
 from data.prose import prose
-from data.story import MACHINES, Story, ask
+from data.story import Story, ask, fitting
 
 _TEXTS: Final = prose("romanian")
 KINDS: Final[dict[str, str]] = _TEXTS["kinds"]
@@ -26,7 +26,9 @@ STARTS: Final[list[str]] = _TEXTS["starts"]
 def romanian(draw: Draw) -> Iterator[Story]:
     """All Romanian rows: how-to, contract questions, explanations."""
     for task, (steps, warning) in TASKS.items():
-        for place, (prompt, machine) in enumerate(zip(PROMPTS, draw.sample(MACHINES, len(PROMPTS)), strict=True)):
+        machines = draw.shuffled(fitting(_TEXTS["machines"], task))
+        for place, prompt in enumerate(PROMPTS):
+            machine = machines[place % len(machines)]
             chosen = draw.subset(steps, len(steps) - 1 - place % 2)
             start = draw.choice(STARTS).format(n=draw.between(2, 19))
             listed = [f"{i}. {step[0].upper()}{step[1:]}." for i, step in enumerate(chosen, 1)]

@@ -50,3 +50,9 @@ class Machine:
 
 
 MACHINES: Final = tuple(Machine(**row) for row in prose("story")["machines"])
+
+
+def fitting(machines: dict[str, list[str]], matter: str) -> list[Machine]:
+    """The machines that can have this task or trouble; those named in `machines`, else all."""
+    names = machines.get(matter)
+    return [machine for machine in MACHINES if names is None or machine.name in names]
