@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.export.layouts import Layout
 from curation.export.members import Chunk, Members
@@ -16,18 +17,19 @@ Rendered = Iterable[list[dict[str, Any]]]
 
 _TEXT: Final = pa.large_string()
 _CALLS: Final = ("name", "tool_call_id", "tool_calls")  # of a message, where any message of the version has them
-_JSON: Final = ("meta", "tools", "tool_calls")  # free in form, so Parquet holds them as JSON text
+_JSON: Final = frozenset({"meta", "tools", "tool_calls"})  # free in form, so Parquet holds them as JSON text
 _ZSTD_LEVEL: Final = 3
 
 
 def write_spliced(path: Path, chunks: Iterable[Chunk]) -> int:
-    """Records as they are stored, the row's id put in before the closing brace: no parsing, 5 times as fast."""
+    """Records as they are stored, the row's id put in before the closing brace: no parsing, one pass over bytes."""
+    opening, closing, nothing = (pa.scalar(text, pa.large_binary()) for text in (b',"row_id":"', b'"}\n', b""))
     rows = 0
     with path.open("wb") as file:
         for chunk in chunks:
-            pairs = zip(chunk.records, chunk.row_ids, strict=True)
-            file.write(b"".join([b'%b,"row_id":"%b"}\n' % (record[:-1], i.encode()) for record, i in pairs]))
-            rows += len(chunk.records)
+            bodies, ids = pc.binary_slice(chunk.records, 0, -1), chunk.row_ids.cast(pa.large_binary())
+            file.write(pc.binary_join_element_wise(bodies, opening, ids, closing, nothing).buffers()[2])
+            rows += len(ids)
     return rows
 
 
@@ -53,8 +55,9 @@ def write_parquet(path: Path, rendered: Rendered, schema: Any) -> int:
 
 def parquet_schema(layout: Layout, members: Members) -> Any:
     """The same columns for every split; tool columns only where the version has tools."""
-    calls = [(key, _TEXT) for key in _CALLS if members.mention(key)]
-    ends: list[tuple[str, Any]] = [("tools", _TEXT)] if members.mention("tools") else []
+    calls = [(key, _TEXT) for key in _CALLS if _in_any_message(members, key)]
+    tools = any("tools" in record for record in members.mentioning("tools"))
+    ends: list[tuple[str, Any]] = [("tools", _TEXT)] if tools else []
     ends += [("meta", _TEXT), ("row_id", pa.string())]
     match layout.name:
         case "messages":
@@ -70,15 +73,15 @@ def parquet_schema(layout: Layout, members: Members) -> Any:
             return pa.schema([("prompt", _TEXT), ("completion", _TEXT), *ends[-2:]])
 
 
-def _with_json_text(value: dict[str, Any]) -> dict[str, Any]:
-    return dict(_json_texts(value))
+def _in_any_message(members: Members, key: str) -> bool:
+    return any(key in message for record in members.mentioning(key) for message in record["messages"])
 
 
-def _json_texts(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, part in value.items():
-        if key in _JSON and not isinstance(part, str):
-            yield key, canonical(part).decode()
-        elif key == "messages":
-            yield key, [_with_json_text(message) for message in part]
-        else:
-            yield key, part
+def _with_json_text(row: dict[str, Any]) -> dict[str, Any]:
+    row = dict(row)
+    for key in row.keys() & _JSON:
+        if not isinstance(row[key], str):
+            row[key] = canonical(row[key]).decode()
+    if any("tool_calls" in message for message in row.get("messages", ())):
+        row["messages"] = [_with_json_text(message) for message in row["messages"]]
+    return row

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,7 @@ import orjson
 from curation.records import ROLE_LETTERS, canonical
 
 _SPEAKERS: Final = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+_TEXT_KEYS: Final = frozenset({"role", "content"})
 _CALL_KEYS: Final = frozenset({"type", "function"})
 
 
@@ -72,8 +71,8 @@ def _plain(record: dict[str, Any]) -> list[dict[str, Any]]:
 def _refuse_beyond_text(message: dict[str, Any]) -> None:
     if message.get("content") is None:
         raise CannotExpressError("a message without content")
-    if extra := sorted(message.keys() - {"role", "content"}):
-        raise CannotExpressError(f"messages with {' and '.join(extra)}")
+    if message.keys() != _TEXT_KEYS:
+        raise CannotExpressError(f"messages with {' and '.join(sorted(message.keys() - _TEXT_KEYS))}")
 
 
 def _roles(messages: list[dict[str, Any]]) -> str:
@@ -103,8 +102,9 @@ class Layout:
     refuses: bool  # whether it may refuse a record
 
     def rendered(self, record: bytes) -> dict[str, Any]:
-        # orjson reads integers beyond 64 bits as floats.
-        value = json.loads(record) if _LONG_NUMBER.search(record) else orjson.loads(record)
+        value = orjson.loads(record)
+        if canonical(value) != record:  # orjson reads integers beyond 64 bits as floats
+            value = json.loads(record)
         return self.render(value)
 
 

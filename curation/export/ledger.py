@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
 from curation.errors import ConfigError
 from curation.export.members import uuid_texts
 from curation.store import Store, VersionInfo
@@ -28,7 +26,7 @@ def export_ledger(store: Store, version: str | VersionInfo, path: Path) -> int:
         raise ConfigError(f"{path}: is a folder; name a file such as {path / 'ledger.parquet'}")
     table = store.table(version, "ledger")
     for name in ("row_id", "matched_row_id"):
-        texts = pa.array(uuid_texts(table.column(name)), pa.string())
+        texts = uuid_texts(table.column(name).combine_chunks())
         table = table.set_column(table.schema.get_field_index(name), name, texts)
     table = table.select([*_FIRST, *(name for name in table.column_names if name not in _FIRST)])
     temp = path.with_name(f".{path.name}.{os.getpid()}.partial")

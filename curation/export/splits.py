@@ -40,13 +40,13 @@ def export(
     A record that the format cannot express is a DataError, and nothing is written.
     """
     layout = LAYOUTS[_known("format", format, LAYOUTS)]
-    pattern = FILE_NAMES[_known("container", container, FILE_NAMES)]
+    names = [FILE_NAMES[_known("container", container, FILE_NAMES)].format(split) for split in SPLITS]
     chosen = store.resolve(version) if isinstance(version, str) else version
     destination = Path(destination).resolve()
-    refuse_foreign(destination, [MANIFEST, *(pattern.format(split) for split in SPLITS)])
+    refuse_foreign(destination, [MANIFEST, *names])
     members = Members(store, chosen)
     with disk_errors(destination, "the export is not complete; run it again"), staging(destination) as staged:
-        files = tuple(_write_splits(members, layout, pattern, staged))
+        files = tuple(_write_splits(members, layout, container, staged))
         recipe = hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest()
         manifest = Manifest(chosen.name, chosen.id, recipe, layout.name, container, files)
         (staged / MANIFEST).write_bytes(manifest.content())
@@ -54,7 +54,8 @@ def export(
     return manifest
 
 
-def _write_splits(members: Members, layout: Layout, pattern: str, folder: Path) -> Iterator[ExportedFile]:
+def _write_splits(members: Members, layout: Layout, container: str, folder: Path) -> Iterator[ExportedFile]:
+    pattern = FILE_NAMES[container]
     refused = Refused()
     schema = None if pattern.endswith(".jsonl") else parquet_schema(layout, members)
     for split in SPLITS:
@@ -66,6 +67,9 @@ def _write_splits(members: Members, layout: Layout, pattern: str, folder: Path) 
             rows = write_spliced(path, members.chunks(split))
         else:
             rows = write_jsonl(path, _rendered(members, split, layout, refused))
+        if rows == 0 and container == "datasets":
+            path.unlink()  # load_dataset refuses a whole folder for one empty split
+            continue
         yield ExportedFile(pattern.format(split), split, rows, path.stat().st_size, file_sha256(path))
     refused.raise_if_any(layout)
 
@@ -73,7 +77,7 @@ def _write_splits(members: Members, layout: Layout, pattern: str, folder: Path) 
 def _rendered(members: Members, split: str, layout: Layout, refused: Refused) -> Iterator[list[dict[str, Any]]]:
     for chunk in members.chunks(split):
         part = []
-        for record, row_id in zip(chunk.records, chunk.row_ids, strict=True):
+        for record, row_id in zip(chunk.records.to_pylist(), chunk.row_ids.to_pylist(), strict=True):
             try:
                 part.append(layout.rendered(record) | {"row_id": row_id})
             except CannotExpressError as error:
