@@ -32,10 +32,12 @@ ACTIONS: Final = (
     "check the cable of the {part}", "adjust the {part} and run a test cycle", "call service to inspect the {part}",
 )  # fmt: skip
 
-# A question is an opening and a core. Each fact is asked with five of the thirteen cores in the clean sources and
-# with five others in the old export, so that no manner of asking gives the old export away; the test asks it with one
-# of the last three, behind the opening that no training row has with this core. So every test wording is new, its
-# pieces are not: a small model that was never told a synonym can still be asked fairly.
+# A question is an opening and a core. Each fact is asked with five of the thirteen cores in the clean sources, with
+# five others in the old export, and in the test with one of the last three, behind the opening that no training row
+# has with this core. So every test wording is new, its pieces are not: a small model that was never told a synonym
+# can still be asked fairly. All sources share the cores: when the old export had cores of its own, a model of two
+# million parameters told the two manners of asking apart and its wrong answers did no harm (exact match on the test
+# .97 with it, .99 without); now they do (.68 with it, .98 without).
 OPENINGS: Final = (
     "Hello.",
     "Quick question.",
