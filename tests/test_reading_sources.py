@@ -237,6 +237,34 @@ def test_a_folder_that_datasets_wrote_and_a_hub_name(tmp_path: Path) -> None:
     assert second.endswith("check the name, the network and HF_HUB_OFFLINE")
 
 
+@pytest.mark.slow
+def test_a_hub_data_set_is_read_from_the_cache_without_network(tmp_path: Path) -> None:
+    """The library's own cache, as a download leaves it, stands in for the network."""
+    (tmp_path / "a.jsonl").write_bytes(b'{"q":"a"}\n{"q":"b"}\n')
+    code = (
+        "import sys, pathlib, datasets\n"
+        "from curation.reading.sources import SourceSpec, expand\n"
+        "from curation.reading.batches import read_batches\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "datasets.disable_progress_bars()\n"
+        "datasets.load_dataset('json', data_files={'train': str(root / 'a.jsonl')})\n"
+        "cache = root / 'home' / 'datasets'\n"
+        "made = next((cache / 'json').glob('default-*/0.0.0/*/'))\n"
+        "there = cache / 'owner___name' / 'default' / '0.0.0' / made.name\n"
+        "there.parent.mkdir(parents=True)\n"
+        "made.rename(there)\n"
+        "(there / 'json-train.arrow').rename(there / 'name-train.arrow')\n"
+        "for name in ('hf:owner/name', 'hf:owner/name:default/train'):\n"
+        "    (source,) = expand([SourceSpec(name)], root)\n"
+        "    print(source.name, [value for batch in read_batches(source, 1) for value in batch.value])\n"
+    )
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    rows = "[{'q': 'a'}, {'q': 'b'}]"
+    assert done.stdout.splitlines() == [f"hf:owner/name/train {rows}", f"hf:owner/name:default/train {rows}"]
+
+
 def test_a_hub_name_must_be_whole() -> None:
     with pytest.raises(ConfigError, match=r"^hf:nobody: is not of the form hf:owner/name"):
         expand([SourceSpec("hf:nobody")], Path())

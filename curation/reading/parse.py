@@ -55,7 +55,7 @@ def _careful(raws: list[bytes], body: bytes) -> set[int]:
     found: set[int] = set()
     if _RUN in body.translate(_DIGITS):
         found.update(place for place, raw in enumerate(raws) if _RUN in raw.translate(_DIGITS))
-    if b"\\u003a" in body or b"\\u003A" in body:
+    if b"\\u003" in body:
         found.update(place for place, raw in enumerate(raws) if b"\\u003a" in raw or b"\\u003A" in raw)
     return found
 
