@@ -34,8 +34,8 @@ _SORRY: Final = _any(
 )
 _ENGLISH: Final = _any(
     f"{_SORRY}[,.!]?(?: but)?,? (?:as an ai[^,.]{{0,40}} )?i ?(?:{_CANNOT} {_DO}|{_LACK})",
-    f"i ?{_CANNOT} (?:provide|help (?:you )?with|assist|answer (?:this|that|your)|fulfil|comply|generate|create|engage)",
-    f"i ?{_CANNOT} (?:write (?:this|that|content)|satisfy your|discuss|produce)",
+    f"i ?{_CANNOT} (?:provide|help (?:you )?with|assist|answer (?:this|that|your)|fulfil|comply|generate|create)",
+    f"i ?{_CANNOT} (?:engage|write (?:this|that|content)|satisfy your|discuss|produce)",
     r"(?:i['’]?m|i am) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b",
     r"(?:as|being) an? (?:(?:ai|large|artificial intelligence)[ -]?)+(?:(?:language|chat|model|assistant) ?)*\b",
 )
