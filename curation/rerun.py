@@ -65,9 +65,17 @@ class Rerun:
         self._rows = tables.table("rows")
         self._names: list[str] = tables.table("sources")["source"].to_pylist()
         self._recipe = tables.version.recipe
+        self._known: dict[tuple[Any, ...], Obstacle | None] = {}
+        self._survivors: dict[int, Any] = {}
 
     def obstacle(self, index: int, settings: Mapping[str, Any]) -> Obstacle | None:
         """What drops the row on ledger line `index` if these settings are changed; None if it is kept."""
+        key = (index, *sorted(settings.items()))
+        if key not in self._known:
+            self._known[key] = self._obstacle(index, settings)
+        return self._known[key]
+
+    def _obstacle(self, index: int, settings: Mapping[str, Any]) -> Obstacle | None:
         recipe = recipe_from(changed_recipe(self._recipe, settings))
         first = min((ORDER.index(path.split(".")[0]) for path in settings if path.split(".")[0] in ORDER), default=0)
         first = min(first, ORDER.index(self._ledger["stage"][index].as_py()))
@@ -84,13 +92,15 @@ class Rerun:
 
     def _rows_again(self, run: _Run, first: int) -> Any:
         """The rows that reach `exact` (or `near`, if nothing before it changes), in build order."""
-        stages = self._ledger["stage"]
-        later = ORDER[max(first, ORDER.index("exact")) :]
-        passed = pc.or_(pc.equal(self._ledger["verdict"], "kept"), pc.is_in(stages, value_set=pa.array(later)))
-        survivors = self._table(pc.indices_nonzero(pc.fill_null(passed, False)).to_pylist(), "record")
+        reached = max(first, ORDER.index("exact"))
+        if reached not in self._survivors:
+            later = pc.is_in(self._ledger["stage"], value_set=pa.array(ORDER[reached:]))
+            passed = pc.or_(pc.equal(self._ledger["verdict"], "kept"), later)
+            self._survivors[reached] = self._table(pc.indices_nonzero(passed).to_pylist(), "record")
+        survivors = self._survivors[reached]
         if first >= ORDER.index("exact"):
             return survivors
-        again = pc.is_in(stages, value_set=pa.array(ORDER[first : ORDER.index("exact")]))
+        again = pc.is_in(self._ledger["stage"], value_set=pa.array(ORDER[first : ORDER.index("exact")]))
         rows = self._table(pc.indices_nonzero(again).to_pylist(), "converted")
         for stage in ("turns", "normalise", "filters"):
             rows = run.through(stage, rows)

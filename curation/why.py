@@ -12,6 +12,7 @@ from curation.errors import CurateError
 from curation.lookup import Row, Tables, mask, place_in_split, place_of, quarantined, row_at, where_equal
 
 _RAW_LIMIT: Final = 1 << 20
+_TIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +127,23 @@ def _where_of_id(tables: Tables, row_id: bytes | None) -> str | None:
 
 
 def _ties(tables: Tables, entry: Mapping[str, Any]) -> list[Tie]:
-    """The edges of a kept row, most similar first."""
+    """The edges of a kept row, most similar first, no more than anybody reads."""
     if entry["verdict"] != "kept":
         return []
     edges = tables.table("edges")
+    found = [
+        (edge[other], edge)
+        for mine, other in (("left_row_id", "right_row_id"), ("right_row_id", "left_row_id"))
+        for edge in edges.filter(mask(edges, **{mine: entry["row_id"]})).to_pylist()
+    ]
+    found.sort(key=lambda pair: (-(pair[1]["similarity"] or 0), pair[0]))
     ties = []
-    for mine, other in (("left_row_id", "right_row_id"), ("right_row_id", "left_row_id")):
-        for edge in edges.filter(mask(edges, **{mine: entry["row_id"]})).to_pylist():
-            at = where_equal(tables.ledger, row_id=edge[other], verdict="kept")
-            row = row_at(tables, at[0] if at else None)
-            if row is not None:
-                ties.append(Tie(row, edge["similarity"], edge["kind"], edge["fact"]))
-    return sorted(ties, key=lambda tie: (-(tie.similarity or 0), tie.row.where))
+    for other, edge in found[:_TIES]:
+        at = where_equal(tables.ledger, row_id=other, verdict="kept")
+        row = row_at(tables, at[0] if at else None)
+        if row is not None:
+            ties.append(Tie(row, edge["similarity"], edge["kind"], edge["fact"]))
+    return ties
 
 
 def _raw(tables: Tables, entry: Mapping[str, Any], source: Mapping[str, Any], root: Path) -> tuple[str | None, str]:

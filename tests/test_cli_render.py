@@ -132,6 +132,7 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch
     [
         ("same", "same", ["  = same"]),
         ("reset my pin", "reset the pin", ["  - reset [my] pin", "  + reset [the] pin"]),
+        ("the old red door", "the new blue door", ["  - the [old red] door", "  + the [new blue] door"]),
         ("a b", "a b c", ["  - a b", "  + a b[ c]"]),
         ("重置密码", "重设密码", ["  - 重[置]密码", "  + 重[设]密码"]),
         ("x\ny", "x\tz", ["  - x[\\ny]", "  + x[\\tz]"]),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from curation.workspace import Workspace
 
 _MADE: Final = "no workspace here: made one (curate.yaml; recipe.yaml with the defaults used, commented)"
+_FACTS: Final = "curate sql \"FROM edges WHERE kind = 'differs_in_fact'\""
 _REASONS: Final = 6
 _SOURCE_HEADERS: Final = ("source", "format", "units", "kept", "flagged", "dropped", "quarantined")
 _STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "reasons")
@@ -211,9 +212,9 @@ def leak_sentence(report: Mapping[str, Any], pairs: int = 3) -> list[str]:
     if overlap is not None:
         text += f"; test answers verbatim in train: {percent(overlap['share'])}"
     crossing = report["crossing_fact_edges"]
-    apart = [f"  {crossing:,} pairs across the splits differ in a fact; see curate sql, table edges"] * bool(crossing)
+    apart = [f"  {crossing:,} near pairs across splits differ in a fact: {_FACTS}"] * bool(crossing)
     closest = [
-        f"  kept together ({ratio(p['similarity'])}): {quote(p['left_text'], 45)} ~ {quote(p['right_text'], 45)}"
+        f"  kept together ({ratio(p['similarity'])}): {quote(p['left_text'])} ~ {quote(p['right_text'])}"
         for p in report["closest_avoided"][:pairs]
     ]
     return [text, *apart, *closest]

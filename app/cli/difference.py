@@ -25,12 +25,24 @@ def difference(mine: str, other: str, screen: Screen) -> list[str]:
         return [f"  = {clip(visible(mine), room)}"]
     left, right = _TOKEN.findall(mine)[:_LIMIT], _TOKEN.findall(other)[:_LIMIT]
     steps = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-    mine_spans = [(kind != "equal", left[a:b]) for kind, a, b, _, _ in steps]
-    other_spans = [(kind != "equal", right[c:d]) for kind, _, _, c, d in steps]
+    mine_spans = _joined([(kind != "equal", left[a:b]) for kind, a, b, _, _ in steps])
+    other_spans = _joined([(kind != "equal", right[c:d]) for kind, _, _, c, d in steps])
     return [
         f"  - {_line(mine_spans, 'bad', room, screen)}",
         f"  + {_line(other_spans, 'good', room, screen)}",
     ]
+
+
+def _joined(spans: Sequence[tuple[bool, list[str]]]) -> list[tuple[bool, list[str]]]:
+    """Differences with nothing but white space between them are one difference."""
+    joined: list[tuple[bool, list[str]]] = []
+    for place, (differs, tokens) in enumerate(spans):
+        between = 0 < place < len(spans) - 1 and "".join(tokens).isspace()
+        if joined and joined[-1][0] and (differs or between):
+            joined[-1][1].extend(tokens)
+        else:
+            joined.append((differs, list(tokens)))
+    return joined
 
 
 def _line(spans: Sequence[tuple[bool, list[str]]], style: Style, room: int, screen: Screen) -> str:
