@@ -61,7 +61,7 @@ def run_once(folder: Path) -> dict[str, Any]:
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
         "stages": stages,
         "peak_mb": usage.ru_maxrss // 1024,
-        "rows": result.report["counts"],
+        "rows": result.report["rows"],
         "id": result.version.id[:16],
     }
 

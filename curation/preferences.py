@@ -1,0 +1,35 @@
+"""What the recipe says about a row's worth and place: priority, reviewed, fixed split. Columns for the later stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.reading.sources import Source
+
+
+def with_preferences(rows: Any, sources: Sequence[Source], reviewed_field: str | None) -> Any:
+    """tables.ROWS with `priority` (int32), `reviewed` (bool), `fixed_split` and `source_name` (text) appended."""
+
+    def per_source(values: list[Any], kind: Any) -> Any:
+        return pc.take(pa.array(values, kind), rows["source"]) if sources else pa.array([], kind)
+
+    reviewed = per_source([source.spec.reviewed for source in sources], pa.bool_())
+    if reviewed_field:
+        reviewed = pc.or_(reviewed, _truthy(rows["record"], reviewed_field))
+    return (
+        rows.append_column("priority", per_source([source.spec.priority for source in sources], pa.int32()))
+        .append_column("reviewed", reviewed)
+        .append_column("fixed_split", per_source([source.spec.split for source in sources], pa.string()))
+        .append_column("source_name", per_source([source.name for source in sources], pa.string()))
+    )
+
+
+def _truthy(records: Any, field: str) -> Any:
+    """Whether meta.<field> is true, 1, or the word true or yes."""
+    values = (orjson.loads(record.as_py())["meta"].get(field) for record in records)
+    return pa.array([value is True or str(value).lower() in ("1", "true", "yes") for value in values], pa.bool_())

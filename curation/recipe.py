@@ -1,0 +1,121 @@
+"""The recipe: what a build does, as one YAML file, checked against schemas/recipe.schema.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from curation.config_file import check_config, load_config, schema
+from curation.errors import ConfigError
+from curation.reading.sources import SourceSpec
+from curation.splits.config import SplitConfig
+from curation.stages.conflicts import ConflictsConfig
+from curation.stages.exact import ExactConfig
+from curation.stages.filters import FiltersConfig
+from curation.stages.near import NearConfig
+from curation.stages.normalise import NormaliseConfig
+from curation.stages.turns import TurnsConfig
+
+_SCHEMA: Final = "recipe.schema.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    format: Literal["messages", "alpaca", "sharegpt", "prompt_completion"] = "messages"
+    container: Literal["jsonl", "parquet", "datasets"] = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    sources: tuple[SourceSpec, ...]
+    id_field: str | None = None
+    reviewed_field: str | None = None
+    normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
+    turns: TurnsConfig = field(default_factory=TurnsConfig)
+    filters: FiltersConfig = field(default_factory=FiltersConfig)
+    conflicts: ConflictsConfig = field(default_factory=ConflictsConfig)
+    exact: ExactConfig = field(default_factory=ExactConfig)
+    near: NearConfig = field(default_factory=NearConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+
+    def resolved(self) -> dict[str, Any]:
+        """Every setting, defaults included, as plain JSON values: what a version stores and its id covers."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+_SECTIONS: Final[dict[str, Any]] = {
+    "normalise": NormaliseConfig,
+    "turns": TurnsConfig,
+    "filters": FiltersConfig,
+    "conflicts": ConflictsConfig,
+    "exact": ExactConfig,
+    "near": NearConfig,
+    "split": SplitConfig,
+    "export": ExportConfig,
+}
+
+
+def load_recipe(path: Path) -> Recipe:
+    return _recipe(load_config(path, _SCHEMA), str(path))
+
+
+def recipe_from(value: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    """A recipe from plain values, checked like the file."""
+    check_config(value, _SCHEMA, where=where)
+    return _recipe(value, where)
+
+
+def _recipe(value: Mapping[str, Any], where: str) -> Recipe:
+    try:
+        sections = {name: _SECTIONS[name](**(value[name] or {})) for name in _SECTIONS if name in value}
+        sources = tuple(SourceSpec(**source) for source in value["sources"])
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return Recipe(
+        sources=sources, id_field=value.get("id_field"), reviewed_field=value.get("reviewed_field"), **sections
+    )
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def commented_recipe(paths: Sequence[str]) -> str:
+    """A recipe.yaml that reads `paths` and shows every default, commented out, with what it means."""
+    lines = ["# What `curate build` does. Every setting below stands at its default; uncomment to change.", "sources:"]
+    lines += [f"  - path: {_scalar(path)}" for path in paths]
+    properties = schema(_SCHEMA)["properties"]
+    for name, config in _SECTIONS.items():
+        lines += ["", f"# {name}:"]
+        lines += _commented(_plain(config()), properties[name].get("properties", {}), depth=1)
+    return "\n".join(lines) + "\n"
+
+
+def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: int) -> list[str]:
+    lines = []
+    for key, value in values.items():
+        note = described.get(key, {}).get("description")
+        choices = described.get(key, {}).get("enum")
+        tail = note or (" | ".join(str(c) for c in choices) if choices else None)
+        text = f"# {'  ' * depth}{key}: {_scalar(value)}"
+        lines.append(f"{text}  # {tail}" if tail else text)
+    return lines
+
+
+def _scalar(value: Any) -> str:
+    """A value as YAML on one line."""
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
+    )
