@@ -173,9 +173,10 @@ def _stage(name: str) -> Callable[[Any, Any], tables.Verdict]:
     from curation.stages.normalise import normalise
     from curation.stages.turns import turns
 
-    stages: dict[str, Callable[[Any, Any], tables.Verdict]]
-    stages = {"turns": turns, "normalise": normalise, "filters": filters, "conflicts": conflicts}
-    return {**stages, "exact": exact, "near": near}[name]
+    stages: dict[str, Any] = {"turns": turns, "normalise": normalise, "filters": filters}
+    stages |= {"conflicts": conflicts, "exact": exact, "near": near}
+    stage: Callable[[Any, Any], tables.Verdict] = stages[name]
+    return stage
 
 
 def source_item(name: str, sources: Sequence[Mapping[str, Any]]) -> int | None:

@@ -1,0 +1,236 @@
+"""`why` tells the truth: every change it proposes is made, the version is built again, and the row must be kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.build import BuildOptions, build, run_stages
+from curation.counterfactual import above, changes
+from curation.errors import ConfigError
+from curation.lookup import Tables, candidate, find, grep
+from curation.progress import Silent
+from curation.recipe import recipe_from
+from curation.rerun import changed_recipe
+from curation.store import VersionInfo, open_store
+from curation.why import Story, explain
+from curation.workspace import Workspace, init_workspace
+
+CORPUS = Path(__file__).parent / "fixtures" / "why"
+OPTIONS = BuildOptions(max_bad=0.5)
+# Recipes under which rows are dropped for different reasons; each is the default but for what it names.
+RECIPES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "strict_filters": {
+        "filters": {
+            "length": {"action": "drop", "min": 60, "max": 250},
+            "symbols": {"action": "drop", "max": 0.1},
+            "cut_off": {"action": "drop"},
+        }
+    },
+    "loose_near": {"near": {"threshold": 0.5, "on": "prompt"}},
+    "longest": {"near": {"keep": "longest"}, "exact": {"keep": "longest"}},
+    "conflicts": {"conflicts": {"action": "drop"}, "near": {"action": "off"}, "exact": {"action": "off"}},
+}
+
+
+def workspace(folder: Path, recipe: dict[str, Any]) -> Workspace:
+    shutil.copytree(CORPUS, folder, dirs_exist_ok=True)
+    made = init_workspace(folder, [str(folder / "chats.jsonl"), str(folder / "tickets.jsonl")])
+    text = {**yaml.safe_load(made.recipe_path.read_text("utf-8")), **recipe}
+    made.recipe_path.write_text(yaml.safe_dump(text), "utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Tables]:
+    made = workspace(tmp_path_factory.mktemp("why"), {})
+    build(made, options=OPTIONS)
+    store = open_store(made.store_path)
+    return made, Tables(store, store.resolve("latest"))
+
+
+def lost(tables: Tables) -> list[int]:
+    verdicts = tables.ledger["verdict"].to_pylist()
+    return [index for index, verdict in enumerate(verdicts) if verdict != "kept"]
+
+
+def verdict_with(made: Workspace, version: VersionInfo, settings: Any, index: int) -> str:
+    """The row's verdict in a whole build with these settings, sources read anew."""
+    recipe = recipe_from(changed_recipe(version.recipe, settings))
+    ledger = run_stages(made, recipe, OPTIONS, Silent()).stored["ledger"].slice(index, 1).to_pylist()[0]
+    return str(ledger["verdict"])
+
+
+def all_changes(folder: Path, recipe: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(what was promised, what a rebuild says) for every change of every lost row."""
+    made = workspace(folder, recipe)
+    build(made, options=OPTIONS)
+    store = open_store(made.store_path)
+    tables = Tables(store, store.resolve("latest"))
+    for index in lost(tables):
+        entry = tables.entry(index)
+        if entry["verdict"] == "quarantined":
+            continue
+        proposed = changes(tables, index)
+        where = f"{entry['source']}:{entry['line']} ({entry['reason']} by {entry['stage']})"
+        if not proposed:
+            yield where, "nothing proposed"
+        for change in proposed:
+            yield f"{where}: {change.text}", verdict_with(made, tables.version, change.settings, index)
+
+
+# What each recipe must drop rows for, or its cases test nothing.
+STAGES = {
+    "default": {"turns", "filters", "exact", "near"},
+    "strict_filters": {"filters"},
+    "loose_near": {"near"},
+    "longest": {"exact", "near"},
+    "conflicts": {"conflicts"},
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_proposed_change_would_have_kept_the_row(name: str, tmp_path: Path) -> None:
+    outcome = dict(all_changes(tmp_path, RECIPES[name]))
+    stages = {promise.split("by ")[1].split(")")[0] for promise in outcome}
+    assert stages >= STAGES[name]
+    assert {promise: verdict for promise, verdict in outcome.items() if verdict != "kept"} == {}
+
+
+def test_a_row_that_left_for_a_fixed_test_row(tmp_path: Path) -> None:
+    rows = [orjson.loads(line) for line in (CORPUS / "tickets.jsonl").read_bytes().splitlines() if line.endswith(b"}")]
+    exam = [{"prompt": "How do I reset my badge pin, please?", "completion": "Ask the front desk."}]
+    (tmp_path / "train.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows[:1] + rows[15:])))
+    (tmp_path / "exam.jsonl").write_bytes(b"\n".join(map(orjson.dumps, exam)))
+    made = init_workspace(tmp_path, [str(tmp_path / "exam.jsonl"), str(tmp_path / "train.jsonl")])
+    recipe = yaml.safe_load(made.recipe_path.read_text("utf-8"))
+    recipe["sources"][0]["split"] = "test"
+    made.recipe_path.write_text(yaml.safe_dump(recipe), "utf-8")
+    build(made)
+    store = open_store(made.store_path)
+    tables = Tables(store, store.resolve("latest"))
+    index = find(tables, "train.jsonl:1", tmp_path)[0]
+    story = explain(tables, index, tmp_path)
+    assert story.reason == "near_fixed_test"
+    assert story.matched is not None
+    assert (story.matched.where, story.matched.fate) == ("exam.jsonl:1", "kept as v1 test #1")
+    paths = [next(iter(change.settings)) for change in story.changes]
+    assert paths == ["split.threshold", "sources.0.split"]
+    assert [verdict_with(made, tables.version, change.settings, index) for change in story.changes] == ["kept"] * 2
+
+
+def story_of(built: tuple[Workspace, Tables], target: str) -> Story:
+    made, tables = built
+    (index,) = find(tables, target, made.root)
+    return explain(tables, index, made.root)
+
+
+def test_the_story_of_a_near_duplicate(built: tuple[Workspace, Tables]) -> None:
+    story = story_of(built, "tickets.jsonl:3")
+    raw = (CORPUS / "tickets.jsonl").read_bytes().splitlines()
+    assert (story.raw, story.raw_from) == (raw[2].decode(), "source file")
+    assert story.byte_offset == len(raw[0]) + len(raw[1]) + 2
+    assert (story.verdict, story.stage, story.format) == ("dropped", "near", "prompt_completion")
+    assert story.matched is not None
+    assert story.matched.where == "tickets.jsonl:1"
+    assert story.matched.fate.startswith("kept as v1 ")
+    assert story.row is not None
+    assert story.row.answer.startswith("To do that, open the settings")
+    assert story.similarity is not None
+    first = story.changes[0].settings
+    assert story.similarity < first["near.threshold"] <= story.similarity + 0.0101
+
+
+def test_the_story_of_a_quarantined_line(built: tuple[Workspace, Tables]) -> None:
+    story = story_of(built, "tickets.jsonl:21")
+    assert (story.verdict, story.row) == ("quarantined", None)
+    assert story.raw == '{"prompt": "Is this line cut?", "completion": "Yes, it is c'
+    assert [change.settings for change in story.changes] == [{}]
+    assert story.changes[0].text.startswith("mend the line")
+
+
+def test_the_story_of_a_kept_row(built: tuple[Workspace, Tables]) -> None:
+    tables = built[1]
+    story = story_of(built, "tickets.jsonl:1")
+    assert story.verdict == "kept"
+    assert story.changes == []
+    assert story.cluster_size >= 1
+    member = tables.table("members").slice(0).to_pylist()
+    assert [
+        m["split"] for m in member if m["row_id"] == tables.entry(find(tables, "tickets.jsonl:1")[0])["row_id"]
+    ] == [story.split]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("edit", "store: the source file has changed since"), ("remove", "store: the source file is gone")],
+)
+def test_bytes_come_from_the_store_when_the_source_is_another(change: str, said: str, tmp_path: Path) -> None:
+    made = workspace(tmp_path, {})
+    build(made, options=OPTIONS)
+    store = open_store(made.store_path)
+    tables = Tables(store, store.resolve("latest"))
+    path = tmp_path / "tickets.jsonl"
+    if change == "edit":
+        path.write_text("{}\n" + path.read_text("utf-8"), "utf-8")
+    else:
+        path.unlink()
+    story = explain(tables, find(tables, "tickets.jsonl:1")[0], tmp_path)
+    assert story.raw_from == said
+    assert orjson.loads(story.raw or "")["messages"][0]["content"] == "How do I reset my badge pin?"
+    bad = explain(tables, find(tables, "tickets.jsonl:21")[0], tmp_path)
+    assert bad.raw == '{"prompt": "Is this line cut?", "completion": "Yes, it is c'
+
+
+def test_a_row_is_found_by_path_id_and_text(built: tuple[Workspace, Tables], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, tables = built
+    (index,) = find(tables, "tickets.jsonl:6", made.root)
+    row_id = candidate(tables, index).row_id
+    assert row_id is not None
+    assert find(tables, row_id) == find(tables, row_id[:8]) == find(tables, row_id.replace("-", "").upper()) == [index]
+    assert find(tables, f"{made.root}/tickets.jsonl:6", made.root) == [index]
+    monkeypatch.chdir(made.root)
+    assert find(tables, "./tickets.jsonl:6", made.root) == [index]
+    where = [candidate(tables, i).where for i in grep(tables, "WHERE IS MY INVOICE")]
+    assert where == ["tickets.jsonl:6", "tickets.jsonl:7", "tickets.jsonl:8"]
+    assert [candidate(tables, i).where for i in grep(tables, "is this line cut")] == ["tickets.jsonl:21"]
+    assert grep(tables, "nowhere to be found") == []
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("tickets.jsonl:99", "tickets.jsonl:99: no row begins there; its rows are on lines 1 to 37"),
+        ("nope.jsonl:1", "nope.jsonl: is not a source of v1; sources: chats.jsonl, tickets.jsonl"),
+        ("0000000000000000", "v1 has no row whose id begins with 0000000000000000; try curate why --grep TEXT"),
+        (
+            "abc",
+            '"abc" is neither FILE:LINE nor the beginning of a row id (4 to 32 hexadecimal digits); '
+            "to look for text: curate why --grep TEXT",
+        ),
+    ],
+)
+def test_what_cannot_be_found(built: tuple[Workspace, Tables], target: str, message: str) -> None:
+    made, tables = built
+    with pytest.raises(ConfigError) as error:
+        find(tables, target, made.root)
+    assert str(error.value) == message
+
+
+@given(st.floats(min_value=0, max_value=1))
+def test_a_threshold_above_is_really_above(similarity: float) -> None:
+    threshold = above(similarity)
+    if threshold is None:
+        assert similarity > 0.9998
+    else:
+        assert similarity < threshold <= 1
+        assert float(str(threshold)) == threshold
