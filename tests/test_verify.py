@@ -112,7 +112,7 @@ def test_planted_pair(case: dict[str, Any], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("splits", [("validation", "train"), ("test", "validation"), ("validation", "test")])
 def test_a_pair_in_any_two_splits(splits: tuple[str, str], tmp_path: Path) -> None:
-    case = next(param.values[0] for param in CASES if param.id == "one word differs")
+    case: Any = next(param.values[0] for param in CASES if param.id == "one word differs")
     assert set(failed(planted(case, splits, tmp_path))) == {"leaks"}
 
 

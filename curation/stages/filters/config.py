@@ -42,7 +42,7 @@ class FiltersConfig:
     placeholder: Rule = Rule("drop")
     undecodable: Rule = Rule("drop")
     length: RangeRule = RangeRule(min=1, max=20_000)
-    repetition: MaxRule = MaxRule(max=0.4)
+    repetition: MaxRule = MaxRule(max=0.5)
     refusal: Rule = Rule()
     boilerplate: MaxRule = MaxRule(max=12)
     cut_off: Rule = Rule()

@@ -32,8 +32,9 @@ _SORRY: Final = _any(
     "(?:i['’]?m|i am) (?:very |really |so |truly )?sorry|sorry|my apologies|i apologi[sz]e",
     "unfortunately|regrettably|as much as i[^.,]{0,40}",
 )
+_SELF: Final = "(?:as an ai[^,.]{0,40},? )"
 _ENGLISH: Final = _any(
-    f"{_SORRY}[,.!]?(?: but)?,? (?:as an ai[^,.]{{0,40}} )?i ?(?:{_CANNOT} {_DO}|{_LACK})",
+    f"{_SORRY}[,.!]?(?: but)?,? {_SELF}?i ?(?:{_CANNOT} {_DO}|{_LACK})",
     f"i ?{_CANNOT} (?:provide|help (?:you )?with|assist|answer (?:this|that|your)|fulfil|comply|generate|create)",
     f"i ?{_CANNOT} (?:engage|write (?:this|that|content)|satisfy your|discuss|produce)",
     r"(?:i['’]?m|i am) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b",
