@@ -43,7 +43,7 @@ class Facts:
             return None
         if KINDS[kind] == "negation":
             return "negation"
-        one, two = self._of_kind(left, kind), self._of_kind(right, kind)
+        one, two = self.of_kind(left, KINDS[kind]), self.of_kind(right, KINDS[kind])
         gone, come = Counter(m for m, _ in one), Counter(m for m, _ in two)
         gone, come = gone - come, come - gone
         if not gone and not come:
@@ -53,11 +53,12 @@ class Facts:
         after = next((text for meaning, text in two if meaning in come), "none")
         return f"{KINDS[kind]} {before} -> {after}"
 
-    def _of_kind(self, text: int, kind: int) -> list[tuple[int, str]]:
+    def of_kind(self, text: int, kind: str) -> list[tuple[int, str]]:
+        """(meaning, words) of a text's facts of one kind, in order."""
         facts = self.found[self.offsets[text] : self.offsets[text + 1]]
         return [
-            (int(meaning), self.data[int(first) : int(end)].tobytes().decode())
-            for _, meaning, first, end in facts[facts[:, 0] == kind]
+            (meaning, self.data[first:end].tobytes().decode())
+            for _, meaning, first, end in facts[facts[:, 0] == KINDS.index(kind)].tolist()
         ]
 
 

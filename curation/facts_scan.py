@@ -110,6 +110,16 @@ def _separates_thousands(data: Any, i: Any, first: Any, end: Any) -> Any:
     return three and not _is_digit(data, i + 4, first, end)
 
 
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _zeros(data: Any, i: Any, end: Any) -> Any:
+    """Bytes of a decimal part at i that is all zeros, as in 4.0 and 4:00; 0 if more follows, as in 4.05 or 4.0.1."""
+    k = i + 1
+    while k < end and data[k] == 48:
+        k += 1
+    more = k < end and (data[k] >= 48 or (data[k] == 46 and _is_digit(data, k + 1, i, end)))
+    return 0 if more else k - i
+
+
 @nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _chunk(data: Any, i: Any, end: Any, table: Any) -> Any:
     """(end, letters, digits, hash, hash of its last run of letters) of the word, number or code that begins at i."""
@@ -129,6 +139,10 @@ def _chunk(data: Any, i: Any, end: Any, table: Any) -> Any:
             digits += 1
             h = _step(h, code)
         elif kind == GAP and i < end and _connects(data, i, end, table, was, letters):
+            zeros = _zeros(data, i, end) if letters == 0 and code != 44 else 0
+            if zeros:
+                i += zeros
+                return i, letters, digits, h, tail
             if code != 44:
                 h = _step(h, code)
             elif not _separates_thousands(data, i, first, end):
