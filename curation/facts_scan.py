@@ -232,6 +232,8 @@ def _is_contracted_not(data: Any, start: Any, end: Any, first: Any) -> Any:
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _word(data: Any, start: Any, end: Any, first: Any, last: Any, key: Any, lexicon: Any, number_end: Any) -> Any:
     """(kind or -1, meaning) of a chunk of letters."""
+    if _is_contracted_not(data, start, end, first):
+        return np.int64(NEGATION), np.uint64(0)
     kind, meaning = _look_up(lexicon, key)
     gap = start - number_end
     if kind == UNIT and not 0 <= gap <= 2:  # two bytes: a no-break space, or the sign of degrees
@@ -239,8 +241,6 @@ def _word(data: Any, start: Any, end: Any, first: Any, last: Any, key: Any, lexi
     if kind == _MAYBE_DATE:
         beside = 0 <= gap <= 2 or _is_digit(data, end + 1, first, last)
         return np.int64(DATE if beside else -1), meaning
-    if kind < 0 and _is_contracted_not(data, start, end, first):
-        return np.int64(NEGATION), np.uint64(0)
     return kind, meaning
 
 

@@ -31,7 +31,8 @@ _EMPTY: Final = pa.scalar("", pa.large_string())
 # Requests that have many right answers.
 _OPEN: Final = re.compile(
     r"\b(?:write|compose|generate|create|suggest|come up with|brainstorm|imagine|invent|describe|explain|discuss"
-    r"|tell me (?:a|about)|give|provide|propose|design|name (?:an?|some|two|three|four|five|\d+)|list|example|poem|story|joke|tweet|slogan|headline"
+    r"|tell me (?:a|about)|give|provide|propose|design|name (?:an?|some|two|three|four|five|\d+)"
+    r"|list|example|poem|story|joke|tweet|slogan|headline"
     r"|rewrite|rephrase|paraphrase|reword|summari[sz]e|summary|translate|edit|improve|complete|continue|opinion|think"
     r"|craft|construct|look for|recommend|random|which do you|what do you|why|tips?|ways?|ideas?"
     r"|convert|scrie|generează|creează|sugerează|propune|descrie|explică|exemplu|traduce|rezumă"
