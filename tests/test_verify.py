@@ -150,7 +150,20 @@ def test_only_listed_differences_in_a_fact_may_cross(
     checks = verify(*publish(tmp_path, edge(lines, kind), edge=edge_setting))
     assert set(failed(checks)) == ({"leaks"} if leak else set())
     if not leak:
-        assert checks[-1].detail.endswith("; 1 pairs differ in a fact and are listed")
+        assert checks[-1].detail.endswith(": the pairs at 0.5 or more (1) all differ in a fact and are listed")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "leak"),
+    [
+        ("What is the result of 12 * 4 today?", "What is the result of 12 + 4 today?", False),
+        ("Alyssa paid $ 12.08 for grapes , and left .", "Alyssa paid $12.08 for grapes, and left.", True),
+        ("How long do you fly from A to B by plane?", "How long do you fly from B to A by plane?", False),
+    ],
+)
+def test_a_listed_pair_must_really_differ(one: str, other: str, leak: bool, tmp_path: Path) -> None:
+    lines = edge(lines_of([("train", record(one)), ("test", record(other))]), "differs_in_fact")
+    assert set(failed(verify(*publish(tmp_path, lines)))) == ({"leaks"} if leak else set())
 
 
 def test_an_edge_listed_for_the_first_row_of_a_text_covers_the_others(tmp_path: Path) -> None:

@@ -24,7 +24,10 @@ DEFAULT_SIZE: Final = 5
 SHOWN: Final = 60  # characters of a question in a problem line
 # 2/3 as a decimal in a recipe may lie a rounding error above 2/3 as a quotient.
 ROUNDING: Final = 1e-9
-_WORDS: Final = re.compile(r"[-+\u2212]?\d+(?:[.,:/]\d+)*|[^\W\d]+|[%°$€£]")
+# What may make two questions different: words, numbers, units, and signs of arithmetic; not punctuation or spacing.
+_WORDS: Final = re.compile(
+    r"[-+\u2212]?\d+(?:[.,:/]\d+)*|[^\W\d]+|[%°$€£+*/\u00d7\u00f7<>=^\u2212]|(?<=[\d\s])-(?=[\d\s])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,9 @@ def leaks(stored: Stored) -> Found:
     places = stored.places()
     counts = {split: sum(split in q.askers for q in index.questions) for split in HELD_OUT}
     said = f"{counts['test']:,} test and {counts['validation']:,} validation questions, each against all of train"
-    differing = f"; {len(pairs):,} pairs differ in a fact and are listed" if pairs else ""
-    return Found([_line(pair, places) for pair in bad], f"{said}: no pair at {threshold:g} or more{differing}")
+    near = f"the pairs at {threshold:g} or more ({len(pairs):,}) all differ in a fact and are listed"
+    outcome = near if pairs else f"no pair at {threshold:g} or more"
+    return Found([_line(pair, places) for pair in bad], f"{said}: {outcome}")
 
 
 def _held_out(stored: Stored, split_of: dict[bytes, str]) -> list[_Question]:
