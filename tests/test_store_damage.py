@@ -158,7 +158,7 @@ def test_a_full_disk_is_said_in_one_line(small_disk: Path) -> None:
 
 
 def test_a_full_disk_at_creation(small_disk: Path) -> None:
-    for free in (0, 50_000, 500_000):
+    for free in (0, 50_000, 150_000):
         ballast = small_disk / "ballast"
         status = os.statvfs(small_disk)
         ballast.write_bytes(b"x" * max(0, status.f_bavail * status.f_frsize - free))

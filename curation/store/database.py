@@ -90,8 +90,9 @@ class Store:
 
     def check(self) -> list[str]:
         """Every problem of the files on disk, one line each; empty if all bytes are the published ones."""
+        self._read = None
         try:
-            catalog = self._catalog(cached=False)
+            catalog = self._catalog()
         except StoreError as error:
             return [str(error)]
         segments = {s.file: s for version in catalog.versions for s in version.segments.values()}
@@ -134,7 +135,7 @@ class Store:
         assert set(tables) <= set(STORED), f"unknown tables: {sorted(set(tables) - set(STORED))}"
         draft = VersionInfo("", version_id, parent, message, created, recipe, stats, metadata.version("curate"), {})
         with self.writer(), disk_errors(self.root, "nothing was published"):
-            sweep(self.root)
+            sweep(*self._current())
             known = [version for version in self._catalog().versions if version.id == version_id]
             if known:
                 self._repair(known[0], tables)
@@ -143,16 +144,17 @@ class Store:
                 return self._publish(draft, tables)
             finally:
                 with suppress(OSError, StoreError):  # what was published stays so, what failed keeps its own error
-                    sweep(self.root)
+                    sweep(*self._current())
 
     def _publish(self, draft: VersionInfo, tables: Mapping[str, Any]) -> VersionInfo:
-        number = len(self._catalog().versions) + 1
+        generation, catalog = self._current()
+        number = len(catalog.versions) + 1
         segments = {
             name: write_segment(self.segments_path, name, tables.get(name, empty(schema)))
             for name, schema in STORED.items()
         }
         version = replace(draft, name=f"v{number}", segments=segments)
-        commit(self.root, lambda con: insert_version(con, number, version))
+        commit(generation, lambda con: insert_version(con, number, version))
         return replace(version, new=True)
 
     def _repair(self, version: VersionInfo, tables: Mapping[str, Any]) -> None:
@@ -166,16 +168,19 @@ class Store:
     def _version(self, version: str | VersionInfo) -> VersionInfo:
         return version if isinstance(version, VersionInfo) else self.resolve(version)
 
-    def _catalog(self, cached: bool = True) -> Catalog:
-        """A published catalogue never changes, so it is read once a generation."""
-        if cached and self._read and self._read[0] == current_generation(self.root):
-            return self._read[1]
+    def _catalog(self) -> Catalog:
+        return self._current()[1]
+
+    def _current(self) -> tuple[Generation, Catalog]:
+        """What CURRENT names. A published catalogue never changes, so it is read once a generation."""
+        if self._read and self._read[0] == current_generation(self.root):
+            return self._read
         self._read = read_current(self.root)
         if self._read[1].outdated:
             with self.writer(), disk_errors(self.root, "the store could not be brought up to date"):
-                commit(self.root, lambda con: None)
+                commit(self._read[0], lambda con: None)
             self._read = read_current(self.root)
-        return self._read[1]
+        return self._read
 
 
 def open_store(path: Path) -> Store:

@@ -90,10 +90,9 @@ def start_generations(root: Path) -> None:
     _publish_file(root, 0, lambda con: None)
 
 
-def commit(root: Path, change: Callable[[DuckDBPyConnection], None]) -> None:
+def commit(current: Generation, change: Callable[[DuckDBPyConnection], None]) -> None:
     """Publish the next generation: the current one plus `change`; the caller holds the writer lock."""
-    generation, _ = read_current(root)
-    _publish_file(root, generation.number + 1, change, copied_from=generation.path)
+    _publish_file(current.root, current.number + 1, change, copied_from=current.path)
 
 
 def _publish_file(
@@ -113,15 +112,15 @@ def _publish_file(
     replace_file(root / CURRENT, f"{final.name} {digest}\n".encode())
 
 
-def sweep(root: Path) -> None:
+def sweep(current: Generation, catalog: Catalog) -> None:
     """Remove what no reader can need: leavings of killed writers, and generations before the previous one.
 
-    The caller holds the writer lock. What CURRENT names decides, so this is right after a failure at any point.
+    The caller holds the writer lock, and `current` is what CURRENT names, whatever has failed before.
     """
-    generation, catalog = read_current(root)
+    root = current.root
     _remove_temporary(root)
     numbers = generation_numbers(root)
-    keep = {generation.number, max((n for n in numbers if n < generation.number), default=generation.number)}
+    keep = {current.number, max((n for n in numbers if n < current.number), default=current.number)}
     for number in set(numbers) - keep:
         (root / _file_name(number)).unlink()
     if catalog.outdated:

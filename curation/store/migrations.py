@@ -13,14 +13,15 @@ from curation.errors import StoreError
 
 
 def _versions_and_segments(con: DuckDBPyConnection) -> None:
+    """No keys: the one writer looks before it inserts, and their indexes would triple the file."""
     con.execute(
-        "create table versions (number integer primary key, name varchar not null unique, id varchar not null unique,"
+        "create table versions (number integer not null, name varchar not null, id varchar not null,"
         " parent varchar, message varchar not null, created varchar not null, recipe varchar not null,"
         " stats varchar not null, code varchar not null)"
     )
     con.execute(
-        "create table version_segments (version integer, name varchar, file varchar not null, rows bigint not null,"
-        " bytes bigint not null, sha256 varchar not null, primary key (version, name))"
+        "create table version_segments (version integer not null, name varchar not null, file varchar not null,"
+        " rows bigint not null, bytes bigint not null, sha256 varchar not null)"
     )
 
 
@@ -46,7 +47,7 @@ def refuse_newer(path: Path, number: int) -> None:
 
 def migrate(con: DuckDBPyConnection) -> None:
     """Apply what the catalogue has not seen yet."""
-    con.execute("create table if not exists migrations (number integer primary key, applied varchar not null)")
+    con.execute("create table if not exists migrations (number integer not null, applied varchar not null)")
     for number in range(applied(con) + 1, len(MIGRATIONS) + 1):
         con.begin()
         MIGRATIONS[number - 1](con)
