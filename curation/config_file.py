@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import jsonschema_rs
 import orjson
@@ -14,7 +15,26 @@ import yaml
 from curation.errors import ConfigError, did_you_mean
 
 SCHEMAS: Final = Path(__file__).resolve().parent.parent / "schemas"
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """YAML 1.2's scalars: `on`, `no` and dates are text, 1e-4 is a number (PyYAML follows 1.1)."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith((":bool", ":timestamp", ":float"))]
+        for first, known in _SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
+    list("-+.0123456789"),
+)
 _TYPE_NAMES: Final = {
     "object": "a mapping",
     "array": "a list",
@@ -126,6 +146,8 @@ def _refuse_duplicate_keys(path: Path, node: Any) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                raise ConfigError(f"{path}:{line}: {key.value} must be text to be a key; put it in quotes")
             if key.value in seen:
                 raise ConfigError(f"{path}:{line}: {key.value} stands here and on line {seen[key.value]}; keep one")
             seen[key.value] = line

@@ -24,6 +24,7 @@ CASES = [
     ("sources: []\n", ":1: sources must not be empty"),
     ("sources: [{path: a}]\nsources: [{path: b}]\n", ":2: sources stands here and on line 1; keep one"),
     ("sources: [{path: a}\n", ":2: is not valid YAML"),
+    ("sources: [{path: a}]\n7: {}\n", ":2: 7 must be text to be a key; put it in quotes"),
     ("- a\n", ": must hold a mapping of keys to values"),
     ("", ": must hold a mapping of keys to values"),
     ("sources: [{path: a}]\nsplit: {seed: 1.5}\n", ":2: split.seed must be a whole number, not 1.5"),
@@ -54,3 +55,14 @@ def test_a_valid_file_comes_back_as_written(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("sources:\n  - path: raw/*.jsonl\nnear: {threshold: 0.9}\n")
     loaded = load_config(tmp_path / "recipe.yaml", "recipe.schema.json")
     assert loaded == {"sources": [{"path": "raw/*.jsonl"}], "near": {"threshold": 0.9}}
+
+
+def test_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+    """PyYAML's 1.1 would make `on` a true key, `no` (Norwegian) false, and 1e-1 text."""
+    (tmp_path / "recipe.yaml").write_text(
+        "sources: [{path: no}, {path: 2024-01-01}, {path: 1.2.3}]\nnear: {on: both, threshold: 8e-1}\nsplit: {seed: 12}\n"
+    )
+    loaded = load_config(tmp_path / "recipe.yaml", "recipe.schema.json")
+    assert loaded["sources"] == [{"path": "no"}, {"path": "2024-01-01"}, {"path": "1.2.3"}]
+    assert loaded["near"] == {"on": "both", "threshold": 0.8}
+    assert loaded["split"] == {"seed": 12}
