@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
     finally:
         shown.stop()
     example = example_target(result, open_store(place.workspace.store_path))
-    emit(args, _data(result, place), lines(result, place.made, example, stages=args.stages))
+    emit(args, _data(result, place), lines(result, made=place.made, example=example, stages=args.stages))
     return 0
 
 
@@ -147,8 +147,9 @@ def _data(result: BuildResult, place: Place) -> dict[str, Any]:
     }
 
 
-def lines(result: BuildResult, made: bool, example: str, *, stages: bool = False) -> list[str]:
-    """The whole answer for people: source table, why rows were dropped, the version, the random split, what next."""
+def lines(result: BuildResult, *, made: bool = False, example: str | None = None, stages: bool = False) -> list[str]:
+    """The whole answer for people: source table, why rows were dropped, the version, the random split; what next, if there is a row
+    (`example`) worth asking about."""
     rows = [[source[name] for name in _SOURCE_HEADERS] for source in result.sources]
     before = [_MADE] * made
     after = [
@@ -156,8 +157,9 @@ def lines(result: BuildResult, made: bool, example: str, *, stages: bool = False
         *(f"note: {visible(note)}" for note in result.notes[:3]),
         _version(result),
         *leak_sentence(result.report),
-        next_commands("curate stats", f"curate why {visible(example)}", "curate export"),
     ]
+    if example is not None:
+        after.append(next_commands("curate stats", f"curate why {visible(example)}", "curate export"))
     if stages:
         after = [*stage_table(result.stages), *after]
     return [*before, *page(_SOURCE_HEADERS, rows, after, reserved=len(before))]
