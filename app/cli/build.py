@@ -148,8 +148,7 @@ def _data(result: BuildResult, place: Place) -> dict[str, Any]:
 
 
 def lines(result: BuildResult, *, made: bool = False, example: str | None = None, stages: bool = False) -> list[str]:
-    """The whole answer for people: source table, why rows were dropped, the version, the random split; what next, if there is a row
-    (`example`) worth asking about."""
+    """The whole answer for people; with `example`, a row worth asking about, also the next commands."""
     rows = [[source[name] for name in _SOURCE_HEADERS] for source in result.sources]
     before = [_MADE] * made
     after = [
