@@ -7,7 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test test-fast check clean
 
 demo: $(VENV)/core
-	$(BIN)/python -m app.cli.demo
+	rm -rf demo
+	$(BIN)/curate demo demo
 
 test: $(VENV)/dev check
 	$(BIN)/pytest

@@ -1,0 +1,65 @@
+"""`curate demo`: the sample data as a workspace, built; what to look at first."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from app.cli.arguments import Parser
+from app.cli.output import emit
+from app.cli.place import folder
+from app.cli.render import visible
+from curation.errors import ConfigError
+
+SAMPLE: Final = Path(__file__).resolve().parent.parent.parent / "data"
+# Rows of the sample worth asking about: a near-duplicate, a conversation cut apart, a line that is not JSON.
+_ASK: Final = ("near_duplicate", "cut_conversation", "broken_json")
+
+
+def add_parser(parser: Parser) -> None:
+    command = parser.add_command(
+        "demo",
+        "build the sample data in a folder of its own and say what to try next",
+        examples=["curate demo", "curate demo /tmp/orvelin"],
+    )
+    command.add_argument("folder", metavar="DIR", nargs="?", default="demo", help="the folder to make (default: demo)")
+
+
+def run(args: Namespace) -> int:
+    from app.cli.build import lines
+    from app.cli.progress import progress
+    from curation.build import build
+    from curation.workspace import MARKER, open_workspace
+
+    root = folder(args) / args.folder
+    if not (root / MARKER).exists():
+        _copy_sample(root)
+    result = build(open_workspace(root.resolve()), progress=progress())
+    report = [line for line in lines(result, made=False) if not line.startswith("next:")]
+    data = {"workspace": str(root.resolve()), "version": result.version.name, "id": result.version.id}
+    emit(args, data, [*report, *_next(args.folder)])
+    return 0
+
+
+def _copy_sample(root: Path) -> None:
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
+    shutil.copytree(SAMPLE / "raw", root / "data" / "raw")
+    shutil.copy(SAMPLE / "recipe.yaml", root / "recipe.yaml")
+    (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
+
+
+def _next(name: str) -> list[str]:
+    asked = " · ".join(f"curate why {place}" for place in _planted())
+    return [f"next: cd {visible(name)} · {asked} · curate verify · curate export"]
+
+
+def _planted() -> list[str]:
+    """file:line of one planted defect of each kind that is worth a look."""
+    import orjson
+
+    defects: list[dict[str, Any]] = orjson.loads((SAMPLE / "manifest.json").read_bytes())["defects"]
+    first = {kind: next((d for d in defects if d["kind"] == kind), None) for kind in _ASK}
+    return [f"data/{defect['file']}:{defect['line']}" for defect in first.values() if defect]
