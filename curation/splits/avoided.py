@@ -28,9 +28,9 @@ class AvoidedPair:
 
 
 def closest_avoided(ties: Ties, pos: Ints, split: Ints, cluster: Ints) -> list[AvoidedPair]:
-    """The most similar unequal questions around test rows, one pair a cluster as far as that goes, then equal ones.
+    """The most similar unequal questions kept on one side, one pair a cluster as far as that goes, then equal ones.
 
-    A random split would have parted many of them. Rows that left the build for a fixed test row count.
+    Pairs around test rows come before others. A random split would have parted many of them. Rows that left the build for a fixed test row count.
     """
     row_of = _rows_of_texts(ties, split)
     found = [_near_pair(ties, pos, row_of, at) for at in _near(ties, row_of, split, cluster)]
@@ -51,12 +51,13 @@ def _rows_of_texts(ties: Ties, split: Ints) -> Ints:
 
 
 def _near(ties: Ties, row_of: Ints, split: Ints, cluster: Ints) -> list[int]:
-    """Pairs of ties.near, most similar first, one a cluster before a second one of any."""
+    """Pairs of ties.near, those around test rows first, then the most similar; one a cluster before a second of any."""
     near, in_test = ties.near, split[row_of] == TEST
-    pair = near.ties & (near.similarity < 1) & (in_test[near.left] | in_test[near.right])
-    at = np.flatnonzero(pair & (row_of[near.left] != row_of[near.right]))
+    pair = near.ties & (near.similarity < 1) & (row_of[near.left] != row_of[near.right])
+    at = np.flatnonzero(pair & (row_of[near.left] >= 0) & (row_of[near.right] >= 0))
+    elsewhere = ~(in_test[near.left] | in_test[near.right])[at]
     a, b = row_of[near.left[at]], row_of[near.right[at]]
-    order = np.lexsort((ties.rank[b], ties.rank[a], -near.similarity[at]))
+    order = np.lexsort((ties.rank[b], ties.rank[a], -near.similarity[at], elsewhere))
     _, first = np.unique(np.where(split[a] == TEST, cluster[a], cluster[b])[order], return_index=True)
     again = np.ones(len(order), np.bool_)
     again[first] = False
