@@ -106,8 +106,10 @@ def commented_recipe(paths: Sequence[str]) -> str:
 def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: int) -> list[str]:
     lines = []
     for key, value in values.items():
-        note = described.get(key, {}).get("description")
-        choices = described.get(key, {}).get("enum")
+        entry = described.get(key, {})
+        if "$ref" in entry:
+            entry = schema(_SCHEMA)["$defs"][entry["$ref"].rsplit("/", 1)[1]]
+        note, choices = entry.get("description"), entry.get("enum")
         tail = note or (" | ".join(str(c) for c in choices) if choices else None)
         text = f"# {'  ' * depth}{key}: {_scalar(value)}"
         lines.append(f"{text}  # {tail}" if tail else text)
@@ -117,5 +119,5 @@ def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: i
 def _scalar(value: Any) -> str:
     """A value as YAML on one line."""
     return (
-        yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
     )

@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from curation.config_file import load_config
 from curation.errors import ConfigError
-from curation.recipe import Recipe, commented_recipe, load_recipe
+
+if TYPE_CHECKING:
+    from curation.recipe import Recipe
 
 MARKER: Final = "curate.yaml"
 _CURATE_YAML: Final = """\
@@ -34,6 +36,8 @@ class Workspace:
         return self.root / "data" / "splits"
 
     def load_recipe(self) -> Recipe:
+        from curation.recipe import load_recipe  # it knows every stage, and the stages' compiler takes half a second
+
         return load_recipe(self.recipe_path)
 
 
@@ -57,6 +61,8 @@ def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
     `paths` become the recipe's sources, sorted, so that the order of arguments means nothing.
     Without paths the recipe reads data/raw.
     """
+    from curation.recipe import commented_recipe
+
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root}: is a file; name a folder")
     if (root / MARKER).exists():
