@@ -13,7 +13,7 @@ from curation.facts import facts_of
 from curation.join import jaccard_pairs, unique_sets
 from curation.keys import row_numbers, text_keys
 from curation.shingles import shingle
-from curation.stages.contradiction import content
+from curation.stages.contradiction import content, meaningful
 
 Ints = npt.NDArray[np.int64]
 
@@ -95,6 +95,8 @@ def _near_equal(rows: Any, questions: Ints, threshold: float) -> tuple[Ints, Int
     _, meant = unique_sets(content(shingle(prompts["prompt"], "auto", 1)))
     system = row_numbers(text_keys(prompts["system"]))
     same = np.flatnonzero((meant[one] == meant[two]) & (system[one] == system[two]))
+    said = {at: meaningful(prompts["prompt"][at].as_py()) for at in np.unique([one[same], two[same]]).tolist()}
+    same = same[[said[a] == said[b] for a, b in zip(one[same].tolist(), two[same].tolist(), strict=True)]]
     some, place = np.unique(np.r_[one[same], two[same]], return_inverse=True)
     same = same[facts_of(prompts["prompt"].take(pa.array(some))).kinds_differing(*np.split(place, 2)) < 0]
     return left[same], right[same], similarity[same]

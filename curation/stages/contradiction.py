@@ -52,6 +52,9 @@ _STOP_WORDS: Final = """
 """
 
 
+_STOP_SET: Final = frozenset(_STOP_WORDS.split())
+
+
 class Answers:
     """The answers of some rows, ready to be compared in pairs of places."""
 
@@ -151,6 +154,11 @@ def content(words: Shingles) -> Shingles:
     kept = ~np.isin(words.values, _stop_hashes())
     before = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept)))
     return Shingles(words.values[kept], before[words.offsets].astype(np.int64))
+
+
+def meaningful(text: str) -> list[str]:
+    """The words of a text in order, without those that carry no meaning of their own."""
+    return [word for word in re.findall(r"\w+", text.lower()) if word not in _STOP_SET]
 
 
 @cache

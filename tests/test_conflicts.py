@@ -1,0 +1,58 @@
+"""Rows that ask the same and contradict each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.errors import ConfigError
+from curation.stages.conflicts import ConflictsConfig, conflicts
+from tests.duplicate_rows import rows_of, told
+
+CASES = [
+    json.loads(line) for line in (Path(__file__).parent / "fixtures/conflicts.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+def test_conflicts(case: dict[str, Any]) -> None:
+    verdict = conflicts(rows_of(case["rows"]), ConflictsConfig(**case.get("config", {})))
+    notes = [line for line in told(verdict.flagged, "pos", "matched", "detail", "reason") if line[3] == "conflict"]
+    assert [line[:3] for line in notes] == case["conflict"]
+    assert verdict.dropped["pos"].to_pylist() == case.get("dropped", [])
+    if "alternative" in case:
+        assert told(verdict.flagged, "pos", "reason") == [[pos, "alternative_answers"] for pos in case["alternative"]]
+
+
+answers = st.sampled_from(["E-204", "E-205", "yes", "no", "Paris", "Rome", "", "It is Paris."])
+described = st.lists(
+    st.fixed_dictionaries({"prompt": st.sampled_from(["Which one?", "which one", "When?"]), "answer": answers}),
+    max_size=9,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows=described, action=st.sampled_from(["report", "drop", "source_priority"]))
+def test_no_row_is_lost_and_every_note_names_a_row_of_the_same_question(
+    rows: list[dict[str, str]], action: Any
+) -> None:
+    verdict = conflicts(rows_of(rows), ConflictsConfig(action=action))
+    assert verdict.kept.num_rows + verdict.dropped.num_rows == len(rows)
+    for pos, matched in told(verdict.flagged, "pos", "matched") + told(verdict.dropped, "pos", "matched"):
+        assert rows[pos]["answer"] != rows[matched]["answer"]
+        assert rows[pos]["prompt"].lower().rstrip("?") == rows[matched]["prompt"].lower().rstrip("?")
+
+
+def test_many_answers_to_one_question_make_no_square_of_pairs() -> None:
+    rows = [{"prompt": "Write a line.", "answer": f"line {'x' * (i % 50)} {i}"} for i in range(20_000)]
+    assert conflicts(rows_of(rows), ConflictsConfig()).flagged.num_rows == 20_000
+
+
+def test_refuses_an_unknown_action() -> None:
+    with pytest.raises(ConfigError, match="use report, drop, source_priority or off"):
+        ConflictsConfig(action="merge")  # type: ignore[arg-type]  # what a recipe might say

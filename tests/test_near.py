@@ -1,0 +1,93 @@
+"""Near-duplicates, and the defects of other tools that this stage must not have."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.errors import ConfigError
+from curation.facts import difference
+from curation.stages.near import NearConfig, near
+from tests.duplicate_rows import rows_of, told
+from tests.shared_data import shared
+
+CASES = [json.loads(line) for line in (Path(__file__).parent / "fixtures/near.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+def test_near(case: dict[str, Any]) -> None:
+    verdict = near(rows_of(case["rows"]), NearConfig(**case.get("config", {})))
+    assert told(verdict.dropped, "pos", "matched", "reason") == case["dropped"]
+    assert told(verdict.flagged, "pos", "matched", "reason", "detail") == case["flagged"]
+
+
+def test_says_how_alike_and_how_much_was_needed() -> None:
+    rows = rows_of([{"prompt": "a b c d", "answer": ""}, {"prompt": "a b c d e", "answer": ""}])
+    verdict = near(rows, NearConfig(shingle="word", size=1))
+    assert told(verdict.dropped, "value", "threshold") == [[pytest.approx(0.8), 0.8]]
+
+
+words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "2", "not"]), max_size=6).map(" ".join)
+described = st.lists(st.fixed_dictionaries({"prompt": words, "answer": words, "reviewed": st.booleans()}), max_size=10)
+
+
+def jaccard(one: dict[str, Any], two: dict[str, Any]) -> float:
+    first, second = (set(f"{row['prompt']} {row['answer']}".split()) for row in (one, two))
+    return len(first & second) / len(first | second) if first | second else 0.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=described, threshold=st.sampled_from([0.3, 0.5, 0.8, 1.0]))
+def test_what_goes_matches_a_row_that_stays(rows: list[dict[str, Any]], threshold: float) -> None:
+    config = NearConfig(shingle="word", size=1, threshold=threshold)
+    verdict = near(rows_of(rows), config)
+    kept = set(verdict.kept["pos"].to_pylist())
+    assert len(kept) + verdict.dropped.num_rows == len(rows)
+    for line in verdict.dropped.to_pylist():
+        one, two = rows[line["pos"]], rows[line["matched"]]
+        assert line["matched"] in kept
+        assert line["value"] == pytest.approx(jaccard(one, two))
+        assert line["value"] >= threshold - 1e-6
+        assert difference(*(f"{row['prompt']}\n{row['answer']}" for row in (one, two))) is None
+        assert two["reviewed"] or not one["reviewed"]
+    assert near(verdict.kept, config).dropped.num_rows == 0
+
+
+def test_keeps_short_texts_that_others_merge() -> None:
+    lines = shared("mixed/short_texts.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    texts = [row["text"] if "text" in row else f"{row['instruction']}\n{row['output']}" for row in rows]
+    verdict = near(rows_of([{"prompt": text, "answer": ""} for text in texts]), NearConfig())
+    assert verdict.kept.num_rows == 8
+
+
+def test_keeps_all_guard_rows_of_lamini_docs() -> None:
+    with gzip.open(shared("lamini/lamini_docs.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    verdict = near(rows_of([{"prompt": row["question"], "answer": row["answer"]} for row in rows]), NearConfig())
+    kept = set(verdict.kept["pos"].to_pylist())
+    guards: dict[str, set[str]] = {}
+    for row in rows:
+        if "keep the discussion relevant" in row["answer"].lower():
+            guards.setdefault(row["question"].lower().strip(" ?!."), set()).add(row["answer"])
+    left = {rows[pos]["question"].lower().strip(" ?!.") for pos in kept}
+    assert guards
+    assert set(guards) <= left
+
+
+def test_identical_rows_make_no_square_of_pairs() -> None:
+    verdict = near(rows_of([{"prompt": "the same long question once more", "answer": "yes"}] * 20_000), NearConfig())
+    assert verdict.kept["pos"].to_pylist() == [0]
+
+
+def test_refuses_nonsense() -> None:
+    with pytest.raises(ConfigError, match="threshold 0"):
+        NearConfig(threshold=0)
+    with pytest.raises(ConfigError, match="use drop, flag, off"):
+        NearConfig(action="merge")  # type: ignore[arg-type]  # what a recipe might say
