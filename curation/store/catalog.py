@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from curation.errors import StoreError
 from curation.records import canonical
 from curation.store.migrations import MIGRATIONS, applied, migrate, refuse_newer
-from curation.store.versions import Segment, VersionInfo
+from curation.store.versions import DroppedVersion, Segment, VersionInfo
 
 # One thread halves the time to open; nothing is ever downloaded.
 OFFLINE: Final[dict[str, Any]] = {
@@ -30,6 +30,13 @@ class Catalog:
 
     versions: tuple[VersionInfo, ...]
     outdated: bool  # its schema is older than this code's; the next writer migrates it
+    dropped: tuple[DroppedVersion, ...] = ()
+    last_number: int = 0  # the highest ever given to a version
+
+    @property
+    def ever(self) -> tuple[VersionInfo | DroppedVersion, ...]:
+        """Every version, also those that are gone."""
+        return (*self.versions, *self.dropped)
 
     def segment_files(self) -> set[str]:
         return {segment.file for version in self.versions for segment in version.segments.values()}
@@ -43,7 +50,7 @@ def read_catalog(path: Path) -> Catalog:
             refuse_newer(path, number)
             if number < len(MIGRATIONS):
                 return Catalog((), outdated=True)
-            return Catalog(_versions(con), outdated=False)
+            return Catalog(_versions(con), False, *_dropped(con))
     except duckdb.Error as error:
         raise StoreError(f"{path}: cannot be read ({_one_line(error)}); restore it from a backup") from error
 
@@ -84,6 +91,24 @@ def insert_version(con: DuckDBPyConnection, number: int, version: VersionInfo) -
         "insert into version_segments values (?, ?, ?, ?, ?, ?)",
         [[number, name, s.file, s.rows, s.bytes, s.sha256] for name, s in version.segments.items()],
     )
+
+
+def drop_versions(con: DuckDBPyConnection, names: Sequence[str]) -> None:
+    for name in names:
+        con.execute("insert into dropped select number, name, id, parent from versions where name = ?", [name])
+        con.execute(
+            "delete from version_segments where version in (select number from versions where name = ?)", [name]
+        )
+        con.execute("delete from versions where name = ?", [name])
+
+
+def _dropped(con: DuckDBPyConnection) -> tuple[tuple[DroppedVersion, ...], int]:
+    """What was dropped, and the highest number ever given."""
+    gone = con.execute("select name, id, parent from dropped order by number").fetchall()
+    ((last,),) = con.execute(
+        "select coalesce(max(number), 0) from (select number from versions union all select number from dropped)"
+    ).fetchall()
+    return tuple(DroppedVersion(*row) for row in gone), int(last)
 
 
 def _versions(con: DuckDBPyConnection) -> tuple[VersionInfo, ...]:

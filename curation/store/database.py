@@ -65,7 +65,25 @@ class Store:
 
     def resolve(self, ref: str) -> VersionInfo:
         """The version meant by `latest`, a name, or an id prefix."""
-        return naming.resolve(self._catalog().versions, ref)
+        catalog = self._catalog()
+        return naming.resolve(catalog.versions, ref, catalog.dropped)
+
+    def latest(self) -> VersionInfo | None:
+        """The newest built version, the parent of the next build; None in an empty store."""
+        return naming.latest(self._catalog().versions)
+
+    def lineage(self, version: VersionInfo) -> list[VersionInfo]:
+        """The version, its parent, and so on; dropped ones are passed over."""
+        catalog = self._catalog()
+        known = {known.id: known for known in catalog.versions}
+        parents = {v.id: v.parent for v in catalog.ever}
+        found, at = [], version.id
+        seen: set[str] = set()
+        while at in parents and at not in seen:
+            seen.add(at)
+            found += [known[at]] if at in known else []
+            at = parents[at] or ""
+        return found
 
     def table(self, version: str | VersionInfo, name: str, columns: Sequence[str] | None = None) -> Any:
         """A table of curation.tables.STORED as published: same rows, same order, ids as binary(16)."""
@@ -127,13 +145,14 @@ class Store:
         recipe: Mapping[str, Any],
         stats: Mapping[str, Any],
         created: str,
+        name: str = "",
     ) -> VersionInfo:
-        """Publish a version under the next free name, all or nothing; a known id publishes nothing.
+        """Publish a version under `name` or else the next free one, all or nothing; a known id publishes nothing.
 
         `version_id` is lower-case hex. A table that is not given is stored empty.
         """
         assert set(tables) <= set(STORED), f"unknown tables: {sorted(set(tables) - set(STORED))}"
-        draft = VersionInfo("", version_id, parent, message, created, recipe, stats, metadata.version("curate"), {})
+        draft = VersionInfo(name, version_id, parent, message, created, recipe, stats, metadata.version("curate"), {})
         with self.writer(), disk_errors(self.root, "nothing was published"):
             sweep(*self._current())
             known = [version for version in self._catalog().versions if version.id == version_id]
@@ -148,12 +167,14 @@ class Store:
 
     def _publish(self, draft: VersionInfo, tables: Mapping[str, Any]) -> VersionInfo:
         generation, catalog = self._current()
-        number = len(catalog.versions) + 1
+        taken = [known.name for known in catalog.ever]
+        number, name = catalog.last_number + 1, draft.name or naming.next_name(taken)
+        assert name not in taken, f"a second {name}"
         segments = {
-            name: write_segment(self.segments_path, name, tables.get(name, empty(schema)))
-            for name, schema in STORED.items()
+            table: write_segment(self.segments_path, table, tables.get(table, empty(schema)))
+            for table, schema in STORED.items()
         }
-        version = replace(draft, name=f"v{number}", segments=segments)
+        version = replace(draft, name=name, segments=segments)
         commit(generation, lambda con: insert_version(con, number, version))
         return replace(version, new=True)
 

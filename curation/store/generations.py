@@ -113,28 +113,40 @@ def _publish_file(
 
 
 def sweep(current: Generation, catalog: Catalog) -> None:
-    """Remove what no reader can need: leavings of killed writers, and generations before the previous one.
+    """Remove what no reader can need. The caller holds the writer lock."""
+    for path, _ in leavings(current, catalog):
+        path.unlink()
+
+
+def leavings(current: Generation, catalog: Catalog) -> list[tuple[Path, str]]:
+    """Files that no reader can need, and why: leavings of killed writers, generations before the previous one,
+    segments of no version.
 
     The caller holds the writer lock, and `current` is what CURRENT names, whatever has failed before.
     """
     root = current.root
-    _remove_temporary(root)
+    found = [(path, "unfinished write") for path in _temporary(root)]
     numbers = generation_numbers(root)
     keep = {current.number, max((n for n in numbers if n < current.number), default=current.number)}
-    for number in set(numbers) - keep:
-        (root / _file_name(number)).unlink()
+    found += [(root / _file_name(number), "old catalogue") for number in sorted(set(numbers) - keep)]
     if catalog.outdated:
-        return  # its segments are not known before it is migrated
-    for name in set(os.listdir(root / SEGMENTS)) - catalog.segment_files():
-        if name.endswith(".parquet"):
-            (root / SEGMENTS / name).unlink()
+        return found  # its segments are not known before it is migrated
+    spare = sorted(set(os.listdir(root / SEGMENTS)) - catalog.segment_files())
+    return found + [(root / SEGMENTS / name, "in no version") for name in spare if _is_segment(name)]
+
+
+def _is_segment(name: str) -> bool:
+    return name.endswith(".parquet") and not name.startswith(TEMP_PREFIX)
 
 
 def _remove_temporary(root: Path) -> None:
-    for folder in (root, root / SEGMENTS):
-        for name in os.listdir(folder):
-            if name.startswith(TEMP_PREFIX):
-                (folder / name).unlink()
+    for path in _temporary(root):
+        path.unlink()
+
+
+def _temporary(root: Path) -> list[Path]:
+    folders = (root, root / SEGMENTS)
+    return [folder / name for folder in folders for name in sorted(os.listdir(folder)) if name.startswith(TEMP_PREFIX)]
 
 
 def _way_back(root: Path, broken: Generation | None) -> str:

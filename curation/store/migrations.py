@@ -25,7 +25,14 @@ def _versions_and_segments(con: DuckDBPyConnection) -> None:
     )
 
 
-MIGRATIONS: Final[list[Callable[[DuckDBPyConnection], None]]] = [_versions_and_segments]
+def _dropped_versions(con: DuckDBPyConnection) -> None:
+    """Names are never given twice, and a lineage goes on across a version that is gone."""
+    con.execute(
+        "create table dropped (number integer not null, name varchar not null, id varchar not null, parent varchar)"
+    )
+
+
+MIGRATIONS: Final[list[Callable[[DuckDBPyConnection], None]]] = [_versions_and_segments, _dropped_versions]
 
 
 def applied(con: DuckDBPyConnection) -> int:

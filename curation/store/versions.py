@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from curation.errors import ConfigError, did_you_mean
 
 MIN_PREFIX: Final = 4
 _ID_PREFIX: Final = re.compile(r"[0-9a-f]+")
+_BUILT: Final = re.compile(r"v([1-9][0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,50 @@ class VersionInfo:
     def short_id(self) -> str:
         return self.id[:8]
 
+    @property
+    def is_fold(self) -> bool:
+        """Made from another version by `curate build --folds`: never `latest`, never the parent of a build."""
+        return _BUILT.fullmatch(self.name) is None
 
-def resolve(versions: Sequence[VersionInfo], ref: str) -> VersionInfo:
+
+@dataclass(frozen=True, slots=True)
+class DroppedVersion:
+    """What is left of a version that was dropped: its name is not given again."""
+
+    name: str
+    id: str
+    parent: str | None
+
+
+def fold_name(version: VersionInfo, fold: int, folds: int) -> str:
+    """v3-fold1of5: the number of folds is in the name, so that five folds and ten can stand side by side."""
+    return f"{version.name}-fold{fold}of{folds}"
+
+
+def next_name(taken: Iterable[str]) -> str:
+    """v4 where v3 is the highest name ever given to a built version."""
+    numbers = (int(found[1]) for name in taken if (found := _BUILT.fullmatch(name)))
+    return f"v{max(numbers, default=0) + 1}"
+
+
+def latest(versions: Sequence[VersionInfo]) -> VersionInfo | None:
+    """The newest built version; folds are made from it and do not count."""
+    return next((version for version in reversed(versions) if not version.is_fold), None)
+
+
+def resolve(versions: Sequence[VersionInfo], ref: str, dropped: Sequence[DroppedVersion] = ()) -> VersionInfo:
     """The version that `ref` means: `latest`, a name such as v3, or the first 4 or more characters of an id."""
     if ref == "base":
         raise ConfigError('"base" names the base model, not a version; name a version such as "latest" or "v1"')
     if not versions:
         raise ConfigError("the store holds no version yet; run `curate build` first")
-    if ref == "latest":
-        return versions[-1]
+    if ref == "latest" and (newest := latest(versions)):
+        return newest
     for version in versions:
         if ref in (version.name, version.id):
             return version
+    if any(ref in (gone.name, gone.id) for gone in dropped):
+        raise ConfigError(f'version "{ref}" was dropped with curate gc; see curate versions')
     return _by_prefix(versions, ref)
 
 
