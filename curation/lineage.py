@@ -1,0 +1,165 @@
+"""What rows inherit from earlier versions: the split of the row they were, by row_id, patch, or the user's id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.errors import DataError
+from curation.records import canonical
+from curation.splits.config import SPLITS
+
+if TYPE_CHECKING:
+    from curation.store import Store, VersionInfo
+
+_DUPLICATES: Final = ("exact", "near")  # stages that drop a row for one it repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """The `parent` of splits.split: row_id -> the split it was in. It may name rows that are no longer there."""
+
+    splits: dict[bytes, str]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A row of a child that is an edited row of its parent."""
+
+    row_id: bytes
+    before: bytes  # its row_id in the parent
+    by: str  # patch | id
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    found: list[Edit]
+    repeated: int  # id values that several rows bear, so that nobody can say which row is which
+
+
+def inheritance(store: Store, parent: VersionInfo | None, recipe: Mapping[str, Any]) -> Callable[[Any], Inherited]:
+    """What the rows of a build with this resolved recipe inherit, asked once they are known.
+
+    Versions before the parent count as well, so that a row that was away for a while comes back to its split. The
+    lineage ends where the split settings were others: then splits were drawn anew.
+    """
+    line = []
+    for version in store.lineage(parent) if parent else []:
+        if version.recipe.get("split") != recipe.get("split"):
+            break
+        line.append(version)
+
+    def inherit(rows: Any) -> Inherited:
+        if not line:
+            return Inherited({}, [])
+        known: dict[bytes, str] = {}
+        for version in reversed(line):
+            known |= placed(version.name, store.table(version, "members"), store.table(version, "ledger"))
+        return _with_edits(known, store.table(line[0], "rows"), rows, recipe.get("id_field"))
+
+    return inherit
+
+
+def inherited_splits(parent_members: Any, parent_rows: Any, rows: Any, id_field: str | None) -> Inherited:
+    """What `rows` (row_id, record; perhaps `replaces`) inherit from a parent's tables `members` and `rows`."""
+    return _with_edits(placed("the parent", parent_members), parent_rows, rows, id_field)
+
+
+def placed(name: str, members: Any, ledger: Any = None) -> dict[bytes, str]:
+    """Row_id -> split of a version's members, and of the duplicates that were dropped for one of them.
+
+    A duplicate whose twin leaves the data takes its place, and must not bring a test question into train.
+    """
+    unknown = sorted(set(pc.unique(members["split"]).to_pylist()) - set(SPLITS))
+    if unknown:
+        raise DataError(
+            f'{name}: holds rows in split "{unknown[0]}", which is none of {", ".join(SPLITS)}; '
+            "build it again, or start a new workspace"
+        )
+    held = dict(zip(members["row_id"].to_pylist(), members["split"].to_pylist(), strict=True))
+    return {**_of_duplicates(held, ledger), **held} if ledger is not None else held
+
+
+def _of_duplicates(held: Mapping[bytes, str], ledger: Any) -> dict[bytes, str]:
+    lost = ledger.filter(pc.is_in(ledger["stage"], value_set=pa.array(_DUPLICATES)))
+    twin = dict(zip(lost["row_id"].to_pylist(), lost["matched_row_id"].to_pylist(), strict=True))
+    found = {}
+    for row_id in twin:
+        at, steps = row_id, 0
+        while at in twin and at not in held and steps < len(twin):  # a twin may itself have gone at a later stage
+            at, steps = twin[at], steps + 1
+        if at in held:
+            found[row_id] = held[at]
+    return found
+
+
+def _with_edits(known: dict[bytes, str], old: Any, new: Any, id_field: str | None) -> Inherited:
+    old = old.filter(pc.is_in(old["row_id"], value_set=pa.array(known, pa.binary(16))))
+    edits = edited(old, new, id_field)
+    splits = known | {edit.row_id: known[edit.before] for edit in edits.found}
+    notes = []
+    if edits.repeated:
+        one = edits.repeated == 1
+        notes.append(
+            f"id_field {id_field}: {edits.repeated:,} value{'' if one else 's'} of edited rows "
+            f"{'stands' if one else 'stand'} in several rows, which therefore count as new"
+        )
+    return Inherited(splits, notes)
+
+
+def edited(old: Any, new: Any, id_field: str | None) -> Edits:
+    """Rows of `new` that are edited rows of `old`, both (row_id, record): by a patch's `replaces`, else by equal ids.
+
+    A row with an unchanged row_id is no edit. Never guessed by similarity.
+    """
+    gone = old.filter(pc.invert(pc.is_in(old["row_id"], value_set=new["row_id"].combine_chunks())))
+    fresh = new.filter(pc.invert(pc.is_in(new["row_id"], value_set=old["row_id"].combine_chunks())))
+    by_patch = list(_by_patch(old, fresh))
+    if id_field is None or not gone.num_rows or not fresh.num_rows:
+        return Edits(by_patch, 0)
+    named = {edit.row_id for edit in by_patch}
+    before, after = _by_value(gone, id_field), _by_value(fresh, id_field)
+    shared = [value for value in after if value in before]
+    if not shared:
+        return Edits(by_patch, 0)
+    single = _borne_once(old, id_field) & _borne_once(new, id_field)
+    by_id = [Edit(after[value], before[value], "id") for value in shared if value in single]
+    repeated = sum(value not in single for value in shared)
+    return Edits([*by_patch, *(edit for edit in by_id if edit.row_id not in named)], repeated)
+
+
+def _by_patch(old: Any, fresh: Any) -> Iterator[Edit]:
+    if "replaces" not in fresh.column_names:
+        return
+    named = fresh.filter(pc.is_in(fresh["replaces"], value_set=old["row_id"].combine_chunks()))
+    for row_id, before in zip(named["row_id"].to_pylist(), named["replaces"].to_pylist(), strict=True):
+        yield Edit(row_id, before, "patch")
+
+
+def _by_value(rows: Any, id_field: str) -> dict[str, bytes]:
+    """Id value -> row_id; which of several rows does not matter, for those are not used."""
+    values = zip(_values(rows, id_field), rows["row_id"].to_pylist(), strict=True)
+    return {value: row_id for value, row_id in values if value is not None}
+
+
+def _borne_once(rows: Any, id_field: str) -> set[str]:
+    return {value for value, n in Counter(_values(rows, id_field)).items() if n == 1 and value is not None}
+
+
+def _values(rows: Any, id_field: str) -> list[str | None]:
+    """The id of each row as canonical JSON, so that 1 and "1" are two; None for a missing or empty one."""
+    return [_value(orjson.loads(record).get("meta") or {}, id_field) for record in rows["record"].to_pylist()]
+
+
+def _value(meta: dict[str, Any], id_field: str) -> str | None:
+    value: Any = meta
+    for part in [id_field] if id_field in meta else id_field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return None if value is None or value == "" else canonical(value).decode()
