@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 import pyarrow as pa
@@ -18,6 +18,7 @@ from curation.splits.config import SPLITS
 if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
 
+Link = tuple[bytes, bytes]  # row_id before and after a patch
 _DUPLICATES: Final = ("exact", "near")  # stages that drop a row for one it repeats
 
 
@@ -44,7 +45,13 @@ class Edits:
     repeated: int  # id values that several rows bear, so that nobody can say which row is which
 
 
-def inheritance(store: Store, parent: VersionInfo | None, recipe: Mapping[str, Any]) -> Callable[[Any], Inherited]:
+class Inherit(Protocol):
+    """`rows` as tables.ROWS; `links` are this build's patches."""
+
+    def __call__(self, rows: Any, links: Sequence[Link] = ()) -> Inherited: ...
+
+
+def inheritance(store: Store, parent: VersionInfo | None, recipe: Mapping[str, Any]) -> Inherit:
     """What the rows of a build with this resolved recipe inherit, asked once they are known.
 
     Versions before the parent count as well, so that a row that was away for a while comes back to its split. The
@@ -56,20 +63,32 @@ def inheritance(store: Store, parent: VersionInfo | None, recipe: Mapping[str, A
             break
         line.append(version)
 
-    def inherit(rows: Any) -> Inherited:
+    def inherit(rows: Any, links: Sequence[Link] = ()) -> Inherited:
         if not line:
             return Inherited({}, [])
         known: dict[bytes, str] = {}
         for version in reversed(line):
             known |= placed(version.name, store.table(version, "members"), store.table(version, "ledger"))
-        return _with_edits(known, store.table(line[0], "rows"), rows, recipe.get("id_field"))
+        links = [*links, *links_of(store, line[0])]  # the parent's too: a patch may have been taken back
+        return _with_edits(known, store.table(line[0], "rows"), rows, recipe.get("id_field"), links)
 
     return inherit
 
 
-def inherited_splits(parent_members: Any, parent_rows: Any, rows: Any, id_field: str | None) -> Inherited:
-    """What `rows` (row_id, record; perhaps `replaces`) inherit from a parent's tables `members` and `rows`."""
-    return _with_edits(placed("the parent", parent_members), parent_rows, rows, id_field)
+def inherited_splits(
+    parent_members: Any, parent_rows: Any, rows: Any, id_field: str | None, links: Sequence[Link] = ()
+) -> Inherited:
+    """What `rows` (row_id, record) inherit from a parent's tables `members` and `rows`."""
+    return _with_edits(placed("the parent", parent_members), parent_rows, rows, id_field, links)
+
+
+def links_of(store: Store, version: VersionInfo) -> list[Link]:
+    """The rows that the version's patches changed."""
+    if "patches" not in version.segments:
+        return []
+    applied = store.table(version, "patches", ["row_id", "result_row_id"])
+    pairs = zip(applied["row_id"].to_pylist(), applied["result_row_id"].to_pylist(), strict=True)
+    return [(before, after) for before, after in pairs if before and after and before != after]
 
 
 def placed(name: str, members: Any, ledger: Any = None) -> dict[bytes, str]:
@@ -100,10 +119,11 @@ def _of_duplicates(held: Mapping[bytes, str], ledger: Any) -> dict[bytes, str]:
     return found
 
 
-def _with_edits(known: dict[bytes, str], old: Any, new: Any, id_field: str | None) -> Inherited:
+def _with_edits(known: dict[bytes, str], old: Any, new: Any, id_field: str | None, links: Sequence[Link]) -> Inherited:
     old = old.filter(pc.is_in(old["row_id"], value_set=pa.array(known, pa.binary(16))))
-    edits = edited(old, new, id_field)
-    splits = known | {edit.row_id: known[edit.before] for edit in edits.found}
+    edits = edited(old, new, id_field, links)
+    strongest = sorted(edits.found, key=lambda edit: SPLITS.index(known[edit.before]))  # of several the last one stays
+    splits = known | {edit.row_id: known[edit.before] for edit in strongest}
     notes = []
     if edits.repeated:
         one = edits.repeated == 1
@@ -114,14 +134,15 @@ def _with_edits(known: dict[bytes, str], old: Any, new: Any, id_field: str | Non
     return Inherited(splits, notes)
 
 
-def edited(old: Any, new: Any, id_field: str | None) -> Edits:
-    """Rows of `new` that are edited rows of `old`, both (row_id, record): by a patch's `replaces`, else by equal ids.
+def edited(old: Any, new: Any, id_field: str | None, links: Sequence[Link] = ()) -> Edits:
+    """Rows of `new` that are edited rows of `old`, both (row_id, record): by patches, else by equal ids.
 
-    A row with an unchanged row_id is no edit. Never guessed by similarity.
+    A row with an unchanged row_id is no edit. Never guessed by similarity. Patches may have made one row of several:
+    then it is named once for each.
     """
     gone = old.filter(pc.invert(pc.is_in(old["row_id"], value_set=new["row_id"].combine_chunks())))
     fresh = new.filter(pc.invert(pc.is_in(new["row_id"], value_set=old["row_id"].combine_chunks())))
-    by_patch = list(_by_patch(old, fresh))
+    by_patch = list(_by_patch(set(old["row_id"].to_pylist()), fresh, links)) if links else []
     if id_field is None or not gone.num_rows or not fresh.num_rows:
         return Edits(by_patch, 0)
     named = {edit.row_id for edit in by_patch}
@@ -135,12 +156,19 @@ def edited(old: Any, new: Any, id_field: str | None) -> Edits:
     return Edits([*by_patch, *(edit for edit in by_id if edit.row_id not in named)], repeated)
 
 
-def _by_patch(old: Any, fresh: Any) -> Iterator[Edit]:
-    if "replaces" not in fresh.column_names:
-        return
-    named = fresh.filter(pc.is_in(fresh["replaces"], value_set=old["row_id"].combine_chunks()))
-    for row_id, before in zip(named["row_id"].to_pylist(), named["replaces"].to_pylist(), strict=True):
-        yield Edit(row_id, before, "patch")
+def _by_patch(old: set[bytes], fresh: Any, links: Sequence[Link]) -> Iterator[Edit]:
+    """Along links either way to the nearest old rows."""
+    near: defaultdict[bytes, set[bytes]] = defaultdict(set)
+    for before, after in links:
+        near[before].add(after)
+        near[after].add(before)
+    for row_id in fresh["row_id"].to_pylist():
+        seen = ring = {row_id}
+        while ring and not ring & old:
+            ring = {other for name in ring for other in near.get(name, ())} - seen
+            seen = seen | ring
+        for before in sorted(ring & old):
+            yield Edit(row_id, before, "patch")
 
 
 def _by_value(rows: Any, id_field: str) -> dict[str, bytes]:

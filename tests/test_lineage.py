@@ -129,12 +129,24 @@ def test_an_edited_row_is_found_by_id_or_by_patch_and_by_nothing_else() -> None:
         (ids[n], old["row_id"][n].as_py(), "id") for n in (0, 1)
     }
     assert edited(old, new, None).found == []
-    replaces = pa.array([old["row_id"][2].as_py(), None, None, b"\0" * 16], pa.binary(16))
-    by_patch = edited(old, new.append_column("replaces", replaces), "id").found
+    step = b"\0" * 16  # two patches in a row
+    links = [(old["row_id"][2].as_py(), step), (step, ids[0]), (step, b"\1" * 16)]
+    by_patch = edited(old, new, "id", links).found
     assert [(e.row_id, e.before, e.by) for e in by_patch] == [
         (ids[0], old["row_id"][2].as_py(), "patch"),
         (ids[1], old["row_id"][1].as_py(), "id"),
     ]
+
+
+def test_where_patches_made_one_row_of_several_the_strongest_split_wins_either_way() -> None:
+    old = rows_table([{"id": n, "prompt": f"question {n}"} for n in range(3)])
+    new = rows_table([{"id": 9, "prompt": "one"}])
+    before, after = old["row_id"].to_pylist(), new["row_id"][0].as_py()
+    held = dict(zip(before, ("train", "test", "validation"), strict=True))
+    links = [(row, after) for row in before]
+    assert inherited_splits(members_of(held), old, new, None, links).splits[after] == "test"
+    back = [(after, row) for row in before]  # a patch that was taken back
+    assert inherited_splits(members_of(held), old, new, None, back).splits[after] == "test"
 
 
 def test_ids_that_several_rows_bear_are_left_alone_and_said() -> None:
