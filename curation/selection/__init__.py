@@ -1,0 +1,1 @@
+"""Choosing some of many rows, with the reason for each."""
