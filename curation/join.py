@@ -16,10 +16,12 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from curation.errors import DataError
 from curation.join_ranks import ranked
 from curation.join_scan import overlaps, postings, scan, sort_each
 from curation.shingles import Shingles, mix
 
+MOST_PAIRS: Final = 50_000_000  # they take 2 GB while being sorted
 _BLOCK: Final = 1 << 20  # pairs found before they are handed on
 
 
@@ -40,7 +42,14 @@ def jaccard_pairs(shingles: Shingles, threshold: float) -> Pairs:
 
     n equal texts make n * (n - 1) / 2 pairs: give it unique_sets() where many may be equal.
     """
-    blocks = list(jaccard_blocks(shingles, threshold))
+    blocks: list[Pairs] = []
+    for block in jaccard_blocks(shingles, threshold):
+        blocks.append(block)
+        if sum(map(len, blocks)) > MOST_PAIRS:
+            raise DataError(
+                f"over {MOST_PAIRS:,} pairs of texts are alike at {threshold} or more: many share a long common "
+                "part; take it out of the prompts (a system message is not compared), or raise the threshold"
+            )
     if not blocks:
         return Pairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
     left = np.concatenate([b.left for b in blocks])

@@ -31,8 +31,8 @@ def ranked(shingles: Shingles, part: int, whole: int) -> Ranked:
     """The sets made ready for a join at threshold part / whole."""
     values, offsets = shingles.values, shingles.offsets
     sizes = np.diff(offsets)
-    # 16 bits a shingle keep wrong guesses of the filter to 6 %; 2**27 bits still fit a cache of 32 MB twice.
-    bits = min(max((16 * len(values)).bit_length(), 10), 27)
+    # Four bits a shingle let a fifth of the lonely ones pass as shared; more bits cost more in cache misses.
+    bits = min(max((4 * len(values)).bit_length(), 10), 34)
     tokens, weights, bounds, classes = _rank(values, offsets, -(-part * sizes // whole), bits)
     return Ranked(tokens, weights, bounds, sizes, classes)
 

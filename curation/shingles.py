@@ -17,6 +17,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Unit = Literal["word", "auto", "char"]
 
@@ -110,14 +111,19 @@ def character_table(unit: Unit) -> npt.NDArray[np.uint32]:
 def _lowered_where_python_must(texts: Any) -> Any:
     """Texts with the two characters that no table can lower, capital sigma and dotted I, lowered by str.lower."""
     column = _one_array(texts)
-    raw = column.buffers()[2]
-    data = raw.to_pybytes() if raw is not None else b""
-    if "\u03a3".encode() not in data and "\u0130".encode() not in data:
-        return column
-    return pa.array(
-        [t.lower() if t is not None and ("\u03a3" in t or "\u0130" in t) else t for t in column.to_pylist()],
-        pa.large_string(),
+    data, bounds = utf8(column)
+    first, second = data[bounds[0] : bounds[-1]][:-1], data[bounds[0] : bounds[-1]][1:]
+    sigma, dotted = "\u03a3".encode(), "\u0130".encode()
+    places = bounds[0] + np.flatnonzero(
+        ((first == sigma[0]) & (second == sigma[1])) | ((first == dotted[0]) & (second == dotted[1]))
     )
+    if not len(places):
+        return column
+    special = np.unique(np.searchsorted(bounds, places, side="right") - 1)
+    mask = np.zeros(len(column), np.bool_)
+    mask[special] = True
+    lowered = [column[at].as_py().lower() for at in special.tolist()]
+    return pc.replace_with_mask(column, pa.array(mask), pa.array(lowered, pa.large_string()))
 
 
 def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -203,7 +209,9 @@ def _tokens(
         i += step
         if kind == JOIN:
             word = (word ^ code) * MULTIPLIER
-            word ^= word >> np.uint64(29)
+            while i < end and data[i] < 0x80 and table[data[i]] >> KIND_SHIFT == JOIN:  # most text goes through here
+                word = (word ^ np.uint64(table[data[i]] & CODE_MASK)) * MULTIPLIER
+                i += 1
             inside = True
             continue
         ready = 0

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from curation.errors import DataError
 from curation.join import jaccard_blocks, jaccard_pairs, threshold_ratio, unique_sets
 from curation.shingles import Shingles, shingle
 from tests.shared_data import shared
@@ -115,6 +116,13 @@ def test_many_texts_with_one_long_boilerplate() -> None:
     texts = [f"{boilerplate} case {i} " + " ".join(f"word{i}x{k}" for k in range(320)) for i in range(2000)]
     shingles = shingle(pa.array(texts, pa.large_string()), "word", 5)
     assert len(jaccard_pairs(shingles, 0.5)) == 0
+
+
+def test_too_many_pairs_are_an_error_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.join.MOST_PAIRS", 100)
+    texts = [f"one long opening that every text here shares word for word {i}" for i in range(100)]
+    with pytest.raises(DataError, match="share a long common part"):
+        jaccard_pairs(shingle(pa.array(texts, pa.large_string()), "char", 5), 0.5)
 
 
 def test_mixed_corpus_gives_exactly_the_true_pairs() -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.facts import facts_of
+from curation.facts import KINDS, facts_of
 from curation.join import jaccard_of
 from curation.shingles import Shingles, shingle
 
@@ -104,7 +104,10 @@ class Answers:
         """A fact that both state differently. An answer that leaves a number out does not contradict one that has it,
         and where both come to the same number in the end, the way there does not matter.
         """
+        signatures = self.facts.signatures[[self.at[one], self.at[two]]]
         for kind in ("number", "code", "date", "unit", "negation"):
+            if signatures[0, KINDS.index(kind)] == signatures[1, KINDS.index(kind)]:
+                continue
             first, second = self._stated(one, kind), self._stated(two, kind)
             if kind == "negation" and (not first) != (not second) and self._short_statement(one, two):
                 return "negation"
