@@ -79,15 +79,28 @@ def _nodes(rows: Any, involved: Ints, group_of: Any, rank: Ints) -> Nodes:
             row_numbers(facts.signatures),
             letters,
             case_variants(texts, letters),
+            _wordless(some["prompt"]),
         ]
     )
     # Letters stand apart only where case does: texts of one set that differ in punctuation stay one node.
-    node = row_numbers(np.where(np.arange(5)[:, None] == 3, 0, traits).T.astype(np.uint64))
+    node = row_numbers(np.where(np.arange(len(traits))[:, None] == 3, 0, traits).T.astype(np.uint64))
     order = np.argsort(-rank[involved])
     leader = np.zeros(node.max(initial=-1) + 1, np.int64)
     leader[node[order]] = order
-    group, system, fact, letters, case = traits[:, leader]
+    group, system, fact, letters, case, _ = traits[:, leader]
     return Nodes(involved, node, leader, facts, group, system, fact, letters, case)
+
+
+def _wordless(prompts: Any) -> Ints:
+    """A number for each prompt made of punctuation alone, equal for equal ones, and 0 for prompts with words.
+
+    Shingles of words see nothing in "////" or "????", so two such prompts with one canned answer would pass for one.
+    """
+    wordless = pc.invert(pc.match_substring_regex(prompts, r"[\pL\pN]"))
+    if not pc.any(wordless).as_py():
+        return np.zeros(len(prompts), np.int64)
+    numbered = pc.if_else(wordless, prompts, "").combine_chunks().dictionary_encode().indices.to_numpy()
+    return np.where(wordless.to_numpy(zero_copy_only=False), numbered.astype(np.int64) + 1, 0)
 
 
 def joined(rows: Any) -> Any:
