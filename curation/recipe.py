@@ -119,5 +119,7 @@ def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: i
 def _scalar(value: Any) -> str:
     """A value as YAML on one line."""
     return (
-        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+        .removesuffix("\n...\n")
+        .strip()
     )
