@@ -25,6 +25,10 @@ MOST_PAIRS: Final = 50_000_000  # they take 2 GB while being sorted
 _BLOCK: Final = 1 << 20  # pairs found before they are handed on
 
 
+class TooManyPairsError(DataError):
+    """More pairs than memory should hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Pairs of text numbers, left < right, sorted by (left, right)."""
@@ -46,7 +50,7 @@ def jaccard_pairs(shingles: Shingles, threshold: float) -> Pairs:
     for block in jaccard_blocks(shingles, threshold):
         blocks.append(block)
         if sum(map(len, blocks)) > MOST_PAIRS:
-            raise DataError(
+            raise TooManyPairsError(
                 f"over {MOST_PAIRS:,} pairs of texts are alike at {threshold} or more: many share a long common "
                 "part; take it out of the prompts (a system message is not compared), or raise the threshold"
             )

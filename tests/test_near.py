@@ -88,6 +88,16 @@ def test_identical_rows_make_no_square_of_pairs() -> None:
     assert verdict.kept["pos"].to_pylist() == [0]
 
 
+def test_halves_give_the_same_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = "every text of this source opens with the same long sentence that says nothing at all about it"
+    rows = rows_of([{"prompt": opening, "answer": f"{'abcdefghij'[i % 10]} row {i % 7}"} for i in range(120)])
+    whole = near(rows, NearConfig(threshold=0.5))
+    monkeypatch.setattr("curation.join.MOST_PAIRS", 1500)
+    halves = near(rows, NearConfig(threshold=0.5))
+    assert 0 < whole.dropped.num_rows < 119
+    assert (halves.kept, halves.dropped, halves.flagged) == (whole.kept, whole.dropped, whole.flagged)
+
+
 def test_refuses_nonsense() -> None:
     with pytest.raises(ConfigError, match="threshold 0"):
         NearConfig(threshold=0)

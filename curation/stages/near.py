@@ -8,8 +8,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.errors import ConfigError
+from curation.join import MOST_PAIRS, TooManyPairsError
 from curation.ranking import KEEPS, Keep, by_preference
 from curation.shingles import Unit
 from curation.stages.near_edges import (
@@ -68,7 +70,10 @@ def near(rows: Any, config: NearConfig) -> Verdict:
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     texts = joined(rows) if config.on == "both" else rows[config.on]
-    nodes, edges = edges_between(rows, texts, config, rank)
+    try:
+        nodes, edges = edges_between(rows, texts, config, rank)
+    except TooManyPairsError:
+        return _in_halves(rows, config, order)
     walk = _go_through(edges, rank[nodes.rows[nodes.leader]])
     pos = rows["pos"].to_numpy()
     flagged = _flagged(walk.notes, nodes, pos, config.threshold)
@@ -80,6 +85,21 @@ def near(rows: Any, config: NearConfig) -> Verdict:
     kept = np.ones(rows.num_rows, np.bool_)
     kept[gone] = False
     return Verdict(rows.filter(pa.array(kept)), dropped_table(pos[gone], REASONS[NEAR], **about), flagged)
+
+
+def _in_halves(rows: Any, config: NearConfig, order: Ints) -> Verdict:
+    """The same verdict with fewer pairs at a time: the preferred half alone, then what it keeps with the other half.
+
+    No row of the other half decides over one of the preferred half, so this is exact. Raises where nothing goes.
+    """
+    preferred = near(rows.take(pa.array(np.sort(order[: len(order) // 2]))), config)
+    if not preferred.dropped.num_rows:
+        raise TooManyPairsError(
+            f"near: over {MOST_PAIRS:,} pairs of rows are alike, and none may go; raise near.threshold"
+        )
+    gone = pc.is_in(rows["pos"], preferred.dropped["pos"].combine_chunks())
+    rest = near(rows.filter(pc.invert(gone)), config)
+    return Verdict(rest.kept, pa.concat_tables([preferred.dropped, rest.dropped]).sort_by("pos"), rest.flagged)
 
 
 @dataclass(frozen=True, slots=True)
