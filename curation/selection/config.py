@@ -74,9 +74,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SelectConfig:
-    """`select:` of a recipe. No steps: every row is taken."""
+    """`select:` of a recipe. No steps: every row is taken. Steps given as mappings become Step."""
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[Step | Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(_step(i, step) for i, step in enumerate(self.steps)))

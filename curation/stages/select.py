@@ -37,6 +37,7 @@ def selection(rows: Any, config: SelectConfig) -> Selection:
     candidates = rows.filter(pa.array(free)).combine_chunks()
     dropped, flagged, notes = [], [_fixed_notes(rows["pos"].to_numpy()[~free])], []
     for step in config.steps:
+        assert isinstance(step, Step), step
         chosen = choose(candidates, step)
         notes += _shortage(step, chosen)
         dropped.append(_left_out(candidates, step, chosen))
