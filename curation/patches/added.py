@@ -33,8 +33,7 @@ def with_added(gathered: Gathered, entries: Sequence[Entry], root: Path) -> tupl
     number = {name: known + i for i, name in enumerate(files)}
     unit = {e.where: unit for name in files for unit, e in enumerate(e for e in entries if _adds(e, name))}
     units = [
-        {"pos": first + i, "source": number[e.file], "unit": unit[e.where], "line": e.line, "offset": -1, "length": -1}
-        for i, e in enumerate(added)
+        {"pos": first + i, "source": number[e.file], "unit": unit[e.where], **_bytes(e)} for i, e in enumerate(added)
     ]
     rows = [_row(first + i, number[e.file], e.added()) for i, e in enumerate(added)]
     described = [_described(source, [e for e in added if e.file == source.name]) for source in sources]
@@ -49,6 +48,10 @@ def with_added(gathered: Gathered, entries: Sequence[Entry], root: Path) -> tupl
 
 def _adds(entry: Entry, name: str) -> bool:
     return entry.op == "add" and entry.file == name
+
+
+def _bytes(entry: Entry) -> dict[str, int]:
+    return {"line": entry.line, "offset": entry.offset, "length": entry.length}
 
 
 def _source(name: str, root: Path) -> Source:

@@ -31,7 +31,7 @@ PATCHES: Final = pa.schema(
         ("author", pa.string()),
         ("time", pa.string()),
         ("reason", pa.string()),
-        ("tags", pa.list_(pa.string())),
+        ("tags", pa.string()),  # ids of tag events, with commas between
     ]
 )
 
@@ -212,7 +212,7 @@ def _line(entry: Entry, old: bytes | None, result: bytes | None, units: int) -> 
     said = {name: entry.fields[name] for name in ("author", "time", "reason")}
     known = {"patch": entry.id, "file": entry.file, "line": entry.line, "op": entry.op}
     ids = {"row_id": old, "result_row_id": result}
-    return {**known, **ids, "units": units, **said, "tags": list(entry.fields.get("tags", ()))}
+    return {**known, **ids, "units": units, **said, "tags": ",".join(entry.fields.get("tags", ()))}
 
 
 def _table(lines: list[dict[str, Any]]) -> Any:

@@ -25,6 +25,8 @@ class Entry:
     file: str  # patches/p-014.jsonl
     line: int  # from 1
     fields: Mapping[str, Any]  # as schemas/patch.schema.json
+    offset: int = -1  # of the line in the file, in bytes
+    length: int = -1
 
     @property
     def id(self) -> str:
@@ -71,7 +73,7 @@ class Entry:
         return canonical(parsed)
 
 
-def parse_entry(file: str, line: int, raw: bytes) -> Entry:
+def parse_entry(file: str, line: int, raw: bytes, offset: int = -1) -> Entry:
     """An entry from its line; DataError says what is wrong with it."""
     try:
         fields = orjson.loads(raw)
@@ -80,7 +82,7 @@ def parse_entry(file: str, line: int, raw: bytes) -> Entry:
     problem = format_validator(_SCHEMA).explain(fields)
     if problem:
         raise DataError(f"{file}:{line}: {problem}")
-    return Entry(file, line, fields)
+    return Entry(file, line, fields, offset, len(raw))
 
 
 def expectation(record: bytes) -> str:

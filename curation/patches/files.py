@@ -95,9 +95,11 @@ def _entries(path: Path, name: str) -> Iterator[Entry]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({disk_reason(error)}); repair it, or move it away") from None
+    offset = 0
     for number, line in enumerate(lines, 1):
         if line.strip():
-            yield parse_entry(name, number, line)
+            yield parse_entry(name, number, line, offset)
+        offset += len(line) + 1
 
 
 def _write_new(path: Path, content: bytes) -> bool:
