@@ -21,7 +21,7 @@ SIZE: Final = 5  # words of an n-gram
 COMMON: Final = 8  # an n-gram of more stems than this is a phrase, and so is a word of more than a tenth of them
 SHORT: Final = 8  # a stem of fewer words counts only with its choices or its answer
 FEWEST: Final = 3  # n-grams that a stem needs to count for itself
-LONGEST_WHOLE: Final = 16  # words of a stem without n-grams of its own that is still looked for as a whole
+LONGEST: Final = 16  # words at the end of a longer stem without n-grams of its own that stand for the whole
 _BITS: Final = 22
 _TENTH: Final = 50  # from so many stems on a tenth of them is a number that says something
 
@@ -69,13 +69,11 @@ def index_of(texts: list[str], share: float) -> Index:
     count = np.bincount(owner[telling], minlength=len(texts))
     count[(length < SHORT) | (count < FEWEST)] = 0
     telling &= count[owner] > 0
-    whole_keys, whole_stem, sizes = _whole(found, owner, np.flatnonzero((count == 0) & (length <= LONGEST_WHOLE)))
-    pairs = np.unique(
-        np.stack([np.r_[keys[telling], whole_keys], np.r_[owner[telling], whole_stem].astype(np.uint64)]), axis=1
-    )
-    grams, start = np.unique(pairs[0], return_index=True)
+    whole_keys, whole_stem, sizes = _whole(found, owner, np.flatnonzero(count == 0))
+    gram_of, stem_of = _distinct(np.r_[keys[telling], whole_keys], np.r_[owner[telling], whole_stem])
+    grams, start = np.unique(gram_of, return_index=True)
     need = np.ones(len(texts), np.int32)
-    distinct = np.bincount(pairs[1].astype(np.int64), minlength=len(texts))
+    distinct = np.bincount(stem_of, minlength=len(texts))
     need[count > 0] = [max(1, math.ceil(share * n)) for n in distinct[count > 0].tolist()]
     slots, gram_of_slot = _table(grams)
     bitmap = np.zeros(1 << (_BITS - 3), np.uint8)
@@ -86,8 +84,8 @@ def index_of(texts: list[str], share: float) -> Index:
         bitmap=bitmap,
         slots=slots,
         gram_of_slot=gram_of_slot,
-        postings=pairs[1].astype(np.int32),
-        bounds=np.r_[start, len(pairs[0])].astype(np.int64),
+        postings=stem_of.astype(np.int32),
+        bounds=np.r_[start, len(gram_of)].astype(np.int64),
         need=need,
     )
 
@@ -106,14 +104,22 @@ def sequences(hashes: Words64, owner: Ints, size: int) -> tuple[Words64, npt.NDA
     return key, valid
 
 
+def _distinct(keys: Words64, owner: Ints) -> tuple[Words64, Ints]:
+    """Each pair once, by key, then owner. np.unique over pairs takes ten times as long."""
+    order = np.lexsort((owner, keys))
+    keys, owner = keys[order], owner[order]
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = (keys[1:] != keys[:-1]) | (owner[1:] != owner[:-1])
+    return keys[new], owner[new]
+
+
 def _content(hashes: Words64, owner: Ints) -> npt.NDArray[np.bool_]:
     """Words that are neither exam language nor in more than a tenth of the stems."""
     frames = words(pa.array([FRAME_WORDS], pa.large_string())).hashes
     content = ~np.isin(hashes, frames)
     stems = int(owner.max(initial=-1)) + 1
     if stems >= _TENTH:
-        once = np.unique(np.stack([hashes, owner.astype(np.uint64)]), axis=1)
-        word, seen = np.unique(once[0], return_counts=True)
+        word, seen = np.unique(_distinct(hashes, owner)[0], return_counts=True)
         content &= ~np.isin(hashes, word[seen > stems / 10])
     return content
 
@@ -121,8 +127,7 @@ def _content(hashes: Words64, owner: Ints) -> npt.NDArray[np.bool_]:
 def _telling(
     keys: Words64, valid: npt.NDArray[np.bool_], owner: Ints, content: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    once = np.unique(np.stack([keys[valid], owner[valid].astype(np.uint64)]), axis=1)
-    gram, stems = np.unique(once[0], return_counts=True)
+    gram, stems = np.unique(_distinct(keys[valid], owner[valid])[0], return_counts=True)
     before = np.concatenate([[0], np.cumsum(content)])
     place = np.arange(len(keys))
     says = before[np.minimum(place + SIZE, len(keys))] > before[place]
@@ -131,13 +136,13 @@ def _telling(
 
 
 def _whole(found: Words, owner: Ints, stems: Ints) -> tuple[Words64, Ints, Ints]:
-    """(key, stem, length) of stems that are looked for as a whole."""
-    length = np.diff(found.offsets)[stems]
+    """(key, stem, length) of stems that are looked for as a whole; a stem without a word cannot be."""
+    length = np.minimum(np.diff(found.offsets)[stems], LONGEST)
     stems, length = stems[length > 0], length[length > 0]
     keys = np.empty(len(stems), np.uint64)
     for size in np.unique(length).tolist():
         of_size = length == size
-        keys[of_size] = sequences(found.hashes, owner, size)[0][found.offsets[stems[of_size]]]
+        keys[of_size] = sequences(found.hashes, owner, size)[0][found.offsets[stems[of_size] + 1] - size]
     return keys, stems, length
 
 
