@@ -157,7 +157,7 @@ def test_all_messages_from_a_file(here: Path, capsys: Capture, tmp_path: Path) -
     run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[1], "--edit", str(tmp_path / "new.json"))
     assert load_patches(here)[0].fields["messages"] == messages
     (tmp_path / "new.json").write_text("[1", "utf-8")
-    _, err = run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[1], "--edit", str(tmp_path / "new.json"), code=2)
+    _, err = run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[2], "--edit", str(tmp_path / "new.json"), code=2)
     assert "new.json:1: is not JSON" in err[0]
 
 
@@ -176,8 +176,18 @@ def test_duplicates_that_would_come_back_are_told(here: Path, capsys: Capture) -
     _, err = run(capsys, *words)
     what = "2 rows left out of v1 as duplicates of them may take their place"
     assert err == [f"curate patch: {what}; drop these too with --duplicates"]
+    run(capsys, "drop", "p-001")
     run(capsys, *words, "--duplicates")
     assert sum(entry.id == "p-002" for entry in load_patches(here)) == 3
+
+
+def test_a_row_is_not_patched_twice_before_a_build(here: Path, capsys: Capture) -> None:
+    run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[0], "--answer", "Five.")
+    _, err = run(capsys, "add", "--drop", "--where", "source = 'raw/a.jsonl'", "--yes", code=2)
+    assert err == [
+        "curate patch: add: row raw/a.jsonl:1 is changed by p-001 already, which is not built yet; run curate build "
+        "first, or take that back: curate patch drop p-001"
+    ]
 
 
 def test_list_and_drop(here: Path, capsys: Capture) -> None:

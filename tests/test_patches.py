@@ -299,7 +299,8 @@ def test_the_ledger_has_the_new_id_of_an_edited_row(tmp_path: Path) -> None:
     (kept,) = [r for r in stored["rows"].to_pylist() if r["row_id"] == link[1]]
     assert row_id(kept["converted"].encode()) == link[1]
     assert orjson.loads(kept["record"])["messages"][1]["content"] == "Nought."
-    assert [f["detail"] for f in stored["flags"].to_pylist() if f["stage"] == "patches"] == ["p-001 by ana: wrong"]
+    notes = [flag["detail"] for flag in stored["flags"].to_pylist() if flag["stage"] == "patches"]
+    assert notes == [f"p-001 by ana: wrong; was row {UUID(bytes=link[0])}"]
 
 
 def test_a_source_that_changed_under_a_patch_stops_the_build(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser
 from app.cli.output import emit
+from app.cli.patch_list import count_of_rows, drop_patch, first_applied, list_patches, show_patch
 from app.cli.place import folder, stored, workspace
-from app.cli.render import clip, next_commands, page, quote, visible
+from app.cli.render import next_commands, quote, visible
 from curation.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from curation.patches.entry import Entry
     from curation.patches.propose import Author, Target
     from curation.store import Store, VersionInfo
     from curation.workspace import Workspace
@@ -63,7 +63,7 @@ def run(args: Namespace) -> int:
         raise ConfigError(f"{args.action}: name a patch, for instance: curate patch {args.action} p-001")
     if args.action in ("add", "list") and args.patch:
         raise ConfigError(f'"{args.patch}" is one argument too many; see curate patch --help')
-    return {"add": _add, "list": _list, "show": _show, "drop": _drop}[args.action](args)
+    return {"add": _add, "list": list_patches, "show": show_patch, "drop": drop_patch}[args.action](args)
 
 
 # ---- add
@@ -76,20 +76,21 @@ def _add(args: Namespace) -> int:
     op = _operation(args)
     author = _author(args)
     if op == "add":
-        root, used = workspace(args), _applied(workspace(args))
+        root, used = workspace(args), first_applied(workspace(args))
         made = added_entries(folder(args) / args.add, author, {})
         targets: list[Target] = []
     else:
         root, store = stored(args)
-        version, used = store.resolve("latest"), _applied(root)
+        version, used = store.resolve("latest"), first_applied(root)
         targets = _targets(args, store, version)
+        _refuse_changed(root, targets, used)
         made = _changes(args, op, targets, author, version)
     preview = _preview(args, op, targets, len(made))
     if args.where:
         _confirm(args, preview)
     path = write_patch(root.root, made, used)
     data = {"patch": path.stem, "op": op, "rows": len(made), "file": f"patches/{path.name}"}
-    written = f"{path.stem}  written to patches/{path.name}: {op} {_rows(len(made))}"
+    written = f"{path.stem}  written to patches/{path.name}: {op} {count_of_rows(len(made))}"
     emit(args, data, [written, next_commands("curate build", f"curate patch show {path.stem}")])
     return 0
 
@@ -139,9 +140,22 @@ def _targets(args: Namespace, store: Store, version: VersionInfo) -> list[Target
     targets = [row_named(store, version, args.row)] if args.row else rows_where(store, version, args.where)
     more = duplicates_of(store, version, targets) if args.drop else []
     if more and not args.duplicates and not args.json:
-        what = f"{_rows(len(more))} left out of {version.name} as duplicates of them may take their place"
+        what = f"{count_of_rows(len(more))} left out of {version.name} as duplicates of them may take their place"
         print(f"curate patch: {what}; drop these too with --duplicates", file=sys.stderr)
     return [*targets, *more] if args.duplicates else targets
+
+
+def _refuse_changed(here: Workspace, targets: Sequence[Target], applied: dict[str, str]) -> None:
+    """A row that a patch changes which no version holds yet: the next build would not find it."""
+    from curation.patches.files import load_patches
+
+    waiting = [entry for entry in load_patches(here.root) if entry.id not in applied and entry.op != "add"]
+    changed = {entry.row_id: entry.id for entry in waiting}
+    first = next((target for target in targets if target.row_id in changed), None)
+    if first is not None:
+        patch = changed[first.row_id]
+        what = f"row {first.place} is changed by {patch} already, which is not built yet"
+        raise ConfigError(f"add: {what}; run curate build first, or take that back: curate patch drop {patch}")
 
 
 def _changes(
@@ -164,7 +178,7 @@ def _preview(args: Namespace, op: str, targets: Sequence[Target], count: int) ->
     """What would be written: how many rows, of which sources, and the first of them."""
     import orjson
 
-    head = f"{op} {_rows(count)}" + (f" where {visible(args.where)}" if args.where else "")
+    head = f"{op} {count_of_rows(count)}" + (f" where {visible(args.where)}" if args.where else "")
     sources = Counter(target.source for target in targets).most_common()
     split = Counter(target.split or "not kept" for target in targets)
     lines = [head, "by split: " + " · ".join(f"{name} {n:,}" for name, n in sorted(split.items()))]
@@ -191,129 +205,3 @@ def _confirm(args: Namespace, preview: Sequence[str]) -> None:
     print("write this patch? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConfigError("nothing was written")
-
-
-# ---- list, show, drop
-
-
-def _list(args: Namespace) -> int:
-    from curation.patches.files import load_patches
-
-    here = workspace(args)
-    applied = _applied(here)
-    patches = [_described(name, found, applied) for name, found in _by_patch(load_patches(here.root)).items()]
-    headers = ("patch", "op", "rows", "reason", "by", "tags", "first applied in")
-    keys = ("patch", "op", "rows", "reason", "author", "tags", "applied")
-    rows = [[clip(p[k], 60) if k == "reason" else p[k] for k in keys] for p in patches]
-    waiting = [p["patch"] for p in patches if p["applied"] is None]
-    count = f"{len(patches)} patch{'es' if len(patches) != 1 else ''}"
-    said = f"{count}, {len(waiting)} not built yet" if patches else "no patches"
-    follow = f"curate patch show {patches[-1]['patch']}" if patches else "curate patch add --help"
-    tail = [said, next_commands(*(["curate build"] if waiting else []), follow)]
-    emit(args, {"patches": patches}, page(headers, rows, tail))
-    return 0
-
-
-def _show(args: Namespace) -> int:
-    here = workspace(args)
-    found = _found(here, args.patch)
-    described = _described(args.patch, found, _applied(here))
-    first = found[0].fields
-    head = [
-        f"{args.patch}  {described['op']} {_rows(described['rows'])}   {visible(found[0].file)}",
-        f"by {visible(described['author'])}, {first['time']}" + _because(first),
-        f"applied in {described['applied']}" if described["applied"] else "not built yet",
-    ]
-    head += [f"where {visible(described['where'])}"] if described["where"] else []
-    head += [f"tags {visible(', '.join(first['tags']))}"] if first.get("tags") else []
-    rows = [[entry.line, entry.op, _place(entry), _text(entry)] for entry in found]
-    tail = [next_commands("curate build" if not described["applied"] else "curate patch list")]
-    data = {**described, "entries": [dict(entry.fields) for entry in found]}
-    emit(args, data, [*head, *page(("line", "op", "row", "change"), rows, tail, reserved=len(head))])
-    return 0
-
-
-def _drop(args: Namespace) -> int:
-    from curation.patches.files import set_aside
-
-    here = workspace(args)
-    described = _described(args.patch, _found(here, args.patch), _applied(here))
-    if described["applied"] and not args.yes:
-        raise ConfigError(
-            f"{args.patch} is part of {described['applied']}; that version stays as it is, but the next build brings "
-            f"the rows back as they were: say so with --yes"
-        )
-    aside = set_aside(here.root, args.patch).relative_to(here.root).as_posix()
-    undone = "; the next build undoes it" if described["applied"] else ""
-    emit(
-        args,
-        {"patch": args.patch, "file": aside},
-        [f"{args.patch}  moved to {aside}{undone}", next_commands("curate build", "curate patch list")],
-    )
-    return 0
-
-
-def _applied(here: Workspace) -> dict[str, str]:
-    """Patch -> the first version that applied it."""
-    from curation.store import open_store
-
-    if not here.store_path.exists():
-        return {}
-    first: dict[str, str] = {}
-    for version in open_store(here.store_path).versions():
-        for patch in version.stats.get("patches", ()):
-            first.setdefault(patch["id"], version.name)
-    return first
-
-
-def _by_patch(found: Sequence[Entry]) -> dict[str, list[Entry]]:
-    patches: dict[str, list[Entry]] = {}
-    for entry in found:
-        patches.setdefault(entry.id, []).append(entry)
-    return patches
-
-
-def _found(here: Workspace, name: str) -> list[Entry]:
-    from curation.patches.files import load_patches, patch_path
-
-    patch_path(here.root, name)  # says it well if there is none
-    return _by_patch(load_patches(here.root))[name]
-
-
-def _described(name: str, found: Sequence[Entry], applied: dict[str, str]) -> dict[str, Any]:
-    authors = dict.fromkeys(entry.fields["author"] for entry in found)
-    where = dict.fromkeys(entry.fields["where"] for entry in found if "where" in entry.fields)
-    reasons = dict.fromkeys(entry.fields["reason"] for entry in found if entry.fields["reason"])
-    return {
-        "patch": name,
-        "op": ", ".join(dict.fromkeys(entry.op for entry in found)),
-        "rows": len(found),
-        "reason": "; ".join(reasons) or " or ".join(where),
-        "author": ", ".join(authors),
-        "tags": len({tag for entry in found for tag in entry.fields.get("tags", ())}),
-        "where": " or ".join(where) or None,
-        "applied": applied.get(name),
-    }
-
-
-def _because(fields: Any) -> str:
-    return f": {visible(fields['reason'])}" if fields["reason"] else ""
-
-
-def _place(entry: Entry) -> str:
-    at = entry.fields.get("at")
-    place = f"{at['source']}:{at['line']} " if at else ""
-    return f"{place}{entry.row_id.hex()[:8]}"
-
-
-def _text(entry: Entry) -> str:
-    """What an entry changes, on one short line."""
-    fields = entry.fields
-    if entry.op == "relabel":
-        return clip(", ".join(f"{name}={value}" for name, value in fields["meta"].items()), 60)
-    messages = fields.get("messages") or fields.get("record", {}).get("messages") or fields.get("turns") or []
-    return quote(messages[-1]["content"] or "", 50) if messages else ""
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"

@@ -58,7 +58,7 @@ class _Row:
 
     record: bytes
     places: list[int]
-    by: list[Entry] = field(default_factory=list)
+    by: list[tuple[Entry, bytes]] = field(default_factory=list)  # and the row_id it had before
 
 
 def apply_patches(rows: Any, plan: PatchPlan) -> Patched:
@@ -115,7 +115,7 @@ class _State:
                 f"{entry.where}: row {UUID(bytes=name)} is not as this patch expects it; write the patch again "
                 f"with curate patch add, or take it back: curate patch drop {entry.id}"
             )
-        row.by.append(entry)
+        row.by.append((entry, name))
         result: bytes | None = name
         if entry.op == "drop":
             result = None
@@ -146,7 +146,7 @@ class _State:
         """tables.ROWS of the rows that were edited, dropped ones left as they were."""
         lines: list[tuple[int, bytes, bytes]] = []
         for name, row in self._live.items():
-            if any(entry.op in ("edit", "relabel") for entry in row.by):
+            if any(entry.op in ("edit", "relabel") for entry, _ in row.by):
                 lines += [(place, name, row.record) for place in sorted(row.places)]
         lines.sort()
         base = self._rows.take(pa.array([place for place, _, _ in lines], pa.int64()))
@@ -164,7 +164,10 @@ class _State:
     def notes(self) -> Any:
         """tables.FLAGGED: which patches touched a row that is still there."""
         lines = [
-            (place, entry.op, entry.why) for row in self._live.values() for place in row.places for entry in row.by
+            (place, entry.op, entry.why if entry.op == "add" else f"{entry.why}; was row {UUID(bytes=before)}")
+            for row in self._live.values()
+            for place in row.places
+            for entry, before in row.by
         ]
         lines.sort(key=lambda line: line[0])  # stable: entries in the order applied
         pos = self._rows["pos"].to_numpy()[[place for place, _, _ in lines]] if lines else []
