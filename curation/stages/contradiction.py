@@ -41,6 +41,11 @@ _OPEN: Final = re.compile(
     re.IGNORECASE,
 )
 
+# How an answer takes a side before it says anything else.
+_SIDE: Final = re.compile(
+    r"\W*(?:(?P<yes>(?:yes|yep|ja|da|oui|sí)\b|是的)|(?:no|nope|nein|nu|non)\b|不是)", re.IGNORECASE
+)
+
 _STOP_WORDS: Final = """
     a an the and or of to in on at by for with from as is are was were be been it its this that these those there i you
     he she they we my your his her their our me us do does did can could will would shall should may might must have
@@ -78,7 +83,9 @@ class Answers:
         what: list[str | None] = [None] * len(left)
         for k in np.flatnonzero(short | self._same_text(left, right, possible & ~short & apart)).tolist():
             one, two = int(left[k]), int(right[k])
-            found = self._fact_against_fact(one, two) if apart[k] else None
+            found = self._side_against_side(one, two)
+            if found is None and apart[k]:
+                found = self._fact_against_fact(one, two)
             if found is None and short[k] and not self._meet_in_a_number(one, two):
                 found = self._other_words(one, two)
             if found is not None and not self._is_open(one):
@@ -114,6 +121,10 @@ class Answers:
             if kind != "negation" and first and second and not _meet(first, second):
                 return f"{kind} {first[-1][1]} -> {second[-1][1]}"
         return None
+
+    def _side_against_side(self, one: int, two: int) -> str | None:
+        first, second = (_SIDE.match(self.answers[at].as_py()) for at in (one, two))
+        return "yes against no" if first and second and bool(first["yes"]) != bool(second["yes"]) else None
 
     def _meet_in_a_number(self, one: int, two: int) -> bool:
         first, second = self._stated(one, "number"), self._stated(two, "number")
