@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test test-fast check clean
 
 demo: $(VENV)/core
-	rm -rf demo
-	$(BIN)/curate demo demo
+	@rm -rf demo
+	@$(BIN)/curate demo demo
 
 test: $(VENV)/dev check
 	$(BIN)/pytest
@@ -22,19 +22,19 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 
 $(VENV)/python:
-	$(PYTHON) -c "import sys; sys.exit('Curate needs Python 3.11 or newer; this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else 0"
-	$(PYTHON) -m venv $(VENV)
-	touch $@
+	@$(PYTHON) -c "import sys; sys.exit('Curate needs Python 3.11 or newer; this is ' + sys.version.split()[0]) if sys.version_info < (3, 11) else 0"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
 $(VENV)/core: $(VENV)/python pyproject.toml constraints.txt
 	@echo "installing the core dependencies into $(VENV) ..."
-	$(PIP) --editable .
-	touch $@
+	@$(PIP) --editable .
+	@touch $@
 
 $(VENV)/dev: $(VENV)/core
 	@echo "installing the development tools into $(VENV) ..."
-	$(PIP) --editable ".[dev]"
-	touch $@
+	@$(PIP) --editable ".[dev]"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) demo
