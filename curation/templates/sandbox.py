@@ -8,6 +8,7 @@ never time, so a template that renders here renders on every machine.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from datetime import date
@@ -24,24 +25,19 @@ from jinja2.visitor import NodeTransformer
 # `strftime_now` of every render: rendered text must not depend on the day. It is the day Llama 3.2 falls back to.
 TODAY: Final = date(2024, 7, 26)
 _SOURCE_LIMIT: Final = 1_000_000  # characters of a template
+_WIDEST_INDENT: Final = 100
 _STEPS: Final = 20_000
 _CHARACTERS: Final = 1_000_000
-_GROWING: Final = frozenset(
-    {"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join", "format", "format_map"}
-)
+_GROWING: Final = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join"})
 # Filters that no chat template needs and that can grow text without limit, or draw at random.
 _NO_FILTERS: Final = (
-    "center",
-    "format",
-    "indent",
-    "random",
-    "urlize",
-    "wordwrap",
-    "xmlattr",
-    "pprint",
-    "replace",
-    "join",
+    *("batch", "center", "format", "indent", "join", "pprint", "random", "replace", "round", "slice"),
+    *("urlize", "wordwrap", "xmlattr"),
 )
+_NO_METHODS: Final = frozenset({"encode", "to_bytes", "translate", "maketrans"})
+# A width, or one that is an argument, in `%` and in `format`.
+_WIDE_PERCENT: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{4}|\*)")
+_WIDE_FIELD: Final = re.compile(r":[^}]*[\d{]")
 
 
 class _Meter:
@@ -153,19 +149,25 @@ class _Environment(ImmutableSandboxedEnvironment):
         _Instrument(extension).visit(tree)
         return tree
 
+    def wrap_str_format(self, value: Any) -> Any:
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None and _WIDE_FIELD.search(value.__self__):
+            raise SecurityError("format() with a width is not allowed")
+        return wrapped
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "+":
-            result = left + right
-            if isinstance(result, (str, list)):
-                _METER.get().charge(len(result))
-            return result
         _refuse_growth(operator, left, right)
-        return super().call_binop(context, operator, left, right)
+        result = super().call_binop(context, operator, left, right)
+        if isinstance(result, (str, list, tuple)):
+            _METER.get().charge(len(result))
+        return result
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 -- jinja2's signature
         meter = _METER.get()
         meter.step()
         name = getattr(__obj, "__name__", "")
+        if name in _NO_METHODS and isinstance(getattr(__obj, "__self__", None), (str, int, type)):
+            raise SecurityError(f"{name}() is not allowed")
         if name in _GROWING and isinstance(getattr(__obj, "__self__", None), str):
             _charge_method(meter, name, __obj.__self__, args)
         return super().call(__context, __obj, *args, **kwargs)
@@ -173,8 +175,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 def _refuse_growth(operator: str, left: Any, right: Any) -> None:
     """Refuse a product, power, or formatting whose result could be huge, before it is computed."""
-    if operator == "%" and isinstance(left, str):
-        raise SecurityError("% on a text is not allowed; use ~ or +")
+    if operator == "%" and isinstance(left, str) and _WIDE_PERCENT.search(left):
+        raise SecurityError("% with a wide field is not allowed")
     if operator == "*":
         for sequence, times in ((left, right), (right, left)):
             if isinstance(sequence, (str, list, tuple)) and isinstance(times, int):
@@ -198,8 +200,6 @@ def _charge_method(meter: _Meter, name: str, text: str, args: tuple[Any, ...]) -
         meter.charge(len(parts) * len(text) + sum(len(part) for part in parts if isinstance(part, str)))
         if not parts:
             raise SecurityError("join takes a list here")
-    elif name in ("format", "format_map"):
-        raise SecurityError(f"{name}() is not allowed; use ~ or +")
     else:
         width = max((arg for arg in args if isinstance(arg, int)), default=8)
         meter.charge(len(text) * (max(width, 1) if name == "expandtabs" else 1) + max(width, 0))
@@ -220,7 +220,7 @@ def _replace(text: str, old: str, new: str, count: int = -1) -> str:
 
 def _indent(text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
     text, by = str(text), width if isinstance(width, str) else ""
-    by = by or " " * min(int(width), 1000)
+    by = by or " " * min(int(width), _WIDEST_INDENT)
     _METER.get().charge(len(text) + (text.count("\n") + 1) * len(by))
     lines = text.splitlines(keepends=True)
     return "".join(by + line if (i or first) and (blank or line.strip()) else line for i, line in enumerate(lines))
@@ -230,6 +230,8 @@ def _tojson(
     value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False
 ) -> str:
     """As transformers writes it: no HTML escapes, letters of every script as they are."""
+    if isinstance(indent, int) and indent > _WIDEST_INDENT:
+        raise TemplateError("tojson is indented too far")
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
     _METER.get().charge(len(text))
     return text

@@ -1,13 +1,17 @@
-"""A SentencePiece model as chat models use it: special tokens count as one, only a row's start gets a space."""
+"""A SentencePiece model as chat models use it: special tokens count as one, and no piece gets a space in front."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from curation.errors import ConfigError
+
+# The model puts a space before every text it is given, but a piece of a row follows other text. So each piece is
+# given after a character of no vocabulary, which joins with nothing, and that character's tokens are taken off.
+_BEFORE: Final = "\ue0f1"
 
 
 class SentencePieceTokenizer:
@@ -21,8 +25,7 @@ class SentencePieceTokenizer:
         except (RuntimeError, OSError) as error:
             message = " ".join(str(error).split())
             raise ConfigError(f"{path}: is not a SentencePiece model ({message}); name another file") from None
-        # A piece within a row follows other text: the space before a row's first word must not be added again.
-        self._model.override_normalizer_spec(add_dummy_prefix=False)
+        self._before = len(self._model.encode(_BEFORE))
         self.bos, self.eos = (self._piece(i) for i in (self._model.bos_id(), self._model.eos_id()))
         control = [self._piece(i) for i in range(self._model.get_piece_size()) if self._model.is_control(i)]
         # The model reads a control token in a text as plain letters.
@@ -37,8 +40,9 @@ class SentencePieceTokenizer:
             totals.append(len(parts) - 1)
             owners += [i] * len(parts)
             flat += parts
-        for owner, ids in zip(owners, self._model.encode(flat, num_threads=1), strict=True):
-            totals[owner] += len(ids)
+        encoded = self._model.encode([_BEFORE + part for part in flat], num_threads=1)
+        for owner, ids in zip(owners, encoded, strict=True):
+            totals[owner] += len(ids) - self._before
         return totals
 
     def _piece(self, i: int) -> str:
