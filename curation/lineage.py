@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
 
 Link = tuple[bytes, bytes]  # row_id before and after a patch
+_META: Final = b'],"meta":{'
+_TOOLS: Final = b',"tools":['
 _DUPLICATES: Final = ("exact", "near")  # stages that drop a row for one it repeats
 
 
@@ -140,20 +142,22 @@ def edited(old: Any, new: Any, id_field: str | None, links: Sequence[Link] = ())
     A row with an unchanged row_id is no edit. Never guessed by similarity. Patches may have made one row of several:
     then it is named once for each.
     """
-    gone = old.filter(pc.invert(pc.is_in(old["row_id"], value_set=new["row_id"].combine_chunks())))
-    fresh = new.filter(pc.invert(pc.is_in(new["row_id"], value_set=old["row_id"].combine_chunks())))
-    by_patch = list(_by_patch(set(old["row_id"].to_pylist()), fresh, links)) if links else []
-    if id_field is None or not gone.num_rows or not fresh.num_rows:
+    before, after = old["row_id"].combine_chunks(), new["row_id"].combine_chunks()
+    gone = pc.invert(pc.is_in(before, value_set=after))
+    fresh = pc.invert(pc.is_in(after, value_set=before))
+    by_patch = list(_by_patch(set(before.to_pylist()), after.filter(fresh), links)) if links else []
+    if id_field is None:
         return Edits(by_patch, 0)
-    named = {edit.row_id for edit in by_patch}
-    before, after = _by_value(gone, id_field), _by_value(fresh, id_field)
-    shared = [value for value in after if value in before]
+    was, now = _values(old.filter(gone), id_field), _values(new.filter(fresh), id_field)
+    shared = {value for value in now.values() if value is not None} & set(was.values())
     if not shared:
         return Edits(by_patch, 0)
-    single = _borne_once(old, id_field) & _borne_once(new, id_field)
-    by_id = [Edit(after[value], before[value], "id") for value in shared if value in single]
-    repeated = sum(value not in single for value in shared)
-    return Edits([*by_patch, *(edit for edit in by_id if edit.row_id not in named)], repeated)
+    single = _borne_once(was) & _borne_once(now)
+    single -= set(_values(old.filter(pc.invert(gone)), id_field).values())
+    whose = {value: row_id for row_id, value in was.items()}
+    named = {edit.row_id for edit in by_patch}
+    by_id = [Edit(row_id, whose[v], "id") for row_id, v in now.items() if v in shared & single and row_id not in named]
+    return Edits([*by_patch, *by_id], len(shared - single))
 
 
 def _by_patch(old: set[bytes], fresh: Any, links: Sequence[Link]) -> Iterator[Edit]:
@@ -162,7 +166,7 @@ def _by_patch(old: set[bytes], fresh: Any, links: Sequence[Link]) -> Iterator[Ed
     for before, after in links:
         near[before].add(after)
         near[after].add(before)
-    for row_id in fresh["row_id"].to_pylist():
+    for row_id in fresh.to_pylist():
         seen = ring = {row_id}
         while ring and not ring & old:
             ring = {other for name in ring for other in near.get(name, ())} - seen
@@ -171,23 +175,35 @@ def _by_patch(old: set[bytes], fresh: Any, links: Sequence[Link]) -> Iterator[Ed
             yield Edit(row_id, before, "patch")
 
 
-def _by_value(rows: Any, id_field: str) -> dict[str, bytes]:
-    """Id value -> row_id; which of several rows does not matter, for those are not used."""
-    values = zip(_values(rows, id_field), rows["row_id"].to_pylist(), strict=True)
-    return {value: row_id for value, row_id in values if value is not None}
+def _borne_once(values: Mapping[bytes, str | None]) -> set[str]:
+    return {value for value, n in Counter(values.values()).items() if n == 1 and value is not None}
 
 
-def _borne_once(rows: Any, id_field: str) -> set[str]:
-    return {value for value, n in Counter(_values(rows, id_field)).items() if n == 1 and value is not None}
-
-
-def _values(rows: Any, id_field: str) -> list[str | None]:
+def _values(rows: Any, id_field: str) -> dict[bytes, str | None]:
     """The id of each row as canonical JSON, so that 1 and "1" are two; None for a missing or empty one."""
-    return [_value(orjson.loads(record).get("meta") or {}, id_field) for record in rows["record"].to_pylist()]
+    records = rows["record"].cast(pa.large_binary()).to_pylist()
+    values = [_value(_meta(record), id_field) for record in records]
+    return dict(zip(rows["row_id"].to_pylist(), values, strict=True))
+
+
+def _meta(record: bytes) -> dict[str, Any]:
+    """The meta of a canonical record without reading its messages: a third of the time.
+
+    Inside JSON text every quote is escaped, so this sequence begins the meta, unless it stands there twice.
+    """
+    start = record.find(_META)
+    if record.find(_META, start + 1) < 0 and record.find(_TOOLS, start) < 0:
+        meta: dict[str, Any] = orjson.loads(record[start + len(_META) - 1 : -1])
+        return meta
+    return orjson.loads(record).get("meta") or {}
 
 
 def _value(meta: dict[str, Any], id_field: str) -> str | None:
-    value: Any = meta
-    for part in [id_field] if id_field in meta else id_field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+    value: Any = meta.get(id_field)
+    if value is None and "." in id_field and id_field not in meta:
+        value = meta
+        for part in id_field.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    if type(value) is int:
+        return str(value)  # as JSON writes it
     return None if value is None or value == "" else canonical(value).decode()

@@ -9,6 +9,7 @@ import orjson
 
 from curation.recipe import Recipe
 from curation.records import sides
+from curation.settings import flat_settings
 
 if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
@@ -52,19 +53,9 @@ def totals(stages: Iterable[Mapping[str, Any]], key: str) -> dict[str, int]:
 
 def changed_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a resolved recipe that do not stand at their default, as `near.threshold` -> value."""
-    default = _flat(Recipe(sources=()).resolved())
+    default = flat_settings(Recipe(sources=()).resolved())
     return {
         name: value
-        for name, value in sorted(_flat(recipe).items())
+        for name, value in sorted(flat_settings(recipe).items())
         if name.split(".")[0] not in ("sources", "export") and default.get(name) != value
     }
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            flat.update(_flat(item, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = item
-    return flat
