@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.facts_words import DATES, DATES_BESIDE_DIGITS, NEGATIONS, NUMBERS, UNITS
-from curation.shingles import CODE_MASK, GAP, JOIN, KIND_SHIFT, MULTIPLIER, OWN, character_table, decode
+from curation.shingles import CODE_MASK, GAP, JOIN, KIND_SHIFT, MULTIPLIER, OWN, character_table, characters, decode
 
 NUMBER, CODE, UNIT, DATE, NEGATION, OPERATOR = range(6)
 _KINDS: Final = 6
@@ -24,9 +25,8 @@ _NEWLINE, _SPACE, _APOSTROPHE = 10, 32, 39
 def symbols() -> npt.NDArray[np.uint32]:
     """character_table("auto") with decimal digits of every script as a kind of their own, mapped to 0-9."""
     table = character_table("auto").copy()
-    for code in range(0x30, 0x1FBFA):
-        if chr(code).isdecimal():
-            table[code] = _DIGIT << KIND_SHIFT | 0x30 + int(chr(code))
+    for digit in re.finditer(r"\d", characters()):
+        table[digit.start()] = _DIGIT << KIND_SHIFT | 0x30 + int(digit.group())
     return table
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any, Literal
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Unit = Literal["word", "auto", "char"]
 
@@ -26,6 +27,7 @@ GAP, JOIN, OWN = 0, 1, 2  # ends a token | continues one | is a token of its own
 KIND_SHIFT = 21
 CODE_MASK = (1 << KIND_SHIFT) - 1
 _CODE_POINTS = 0x110000
+_PLANES = 0x40000  # beyond these no code point is a letter, a digit or white space
 
 # Scripts written without spaces between words: "auto" makes each of their characters a token.
 # First and last code point of each block. Hangul and Tibetan separate their words.
@@ -78,52 +80,81 @@ def shingle(texts: Any, unit: Unit, size: int) -> Shingles:
     """
     if size < 1:
         raise ValueError(f"shingle size {size} is below 1")
-    data, bounds = utf8(_lowered_where_python_must(texts))
-    room = len(data) + len(bounds) if unit == "char" else len(data) // 2 + 2 * len(bounds)
-    values, offsets = np.empty(room, np.uint64), np.zeros(len(bounds), np.int64)
-    used = _scan(data, bounds, character_table(unit), character_table("char"), unit == "char", size, values, offsets)
+    column = _one_array(texts)
+    data, bounds = utf8(column)
+    other, lowered = _lowered_where_python_must(column, data, bounds)
+    room = len(data) + len(lowered[0]) if unit == "char" else (len(data) + len(lowered[0])) // 2 + len(bounds)
+    values, offsets = np.empty(room + len(bounds), np.uint64), np.zeros(len(bounds), np.int64)
+    tables = character_table(unit), character_table("char")
+    used = _scan((data, bounds), other, lowered, tables, unit == "char", size, values, offsets)
     return Shingles(values[:used], offsets)
 
 
 @cache
 def character_table(unit: Unit) -> npt.NDArray[np.uint32]:
     """For each code point what it is to the scanner (GAP, JOIN, OWN) and its lower-case code point."""
-    points = "".join(map(chr, range(0xD800))) + "?" * 0x800 + "".join(map(chr, range(0xE000, _CODE_POINTS)))
-    simple = points.replace("\u0130", "?").replace("\u03a3", "\u03c3")  # the two that lower() maps by context
-    lower = np.frombuffer(simple.lower().encode("utf-32-le"), np.uint32)
+    points, lower = characters(), _lower()
+    kind = np.full(_CODE_POINTS, OWN if unit == "char" else GAP, np.uint32)
     if unit == "char":
-        kind = np.full(_CODE_POINTS, OWN, np.uint32)
         kind[[m.start() for m in re.finditer(r"\s", points)]] = GAP
     else:
-        kind = np.zeros(_CODE_POINTS, np.uint32)
         for run in re.finditer(r"\w+", points):
             kind[run.start() : run.end()] = JOIN
     if unit == "auto":
-        marks = [c for c in range(0x300, 0x20000) if unicodedata.category(points[c]) in ("Mn", "Mc")]
-        kind[marks] = JOIN
+        kind[[c for c in _marks() if unicodedata.category(chr(c)) in ("Mn", "Mc")]] = JOIN
         for first, last in _UNSPACED:
             kind[first : last + 1][kind[first : last + 1] == JOIN] = OWN
     # A letter whose lower case lies elsewhere is judged by its lower case: the text is lowered first.
-    kind = kind[lower]
+    moved = np.flatnonzero(lower[: len(points)] != np.arange(len(points)))
+    kind[moved] = kind[lower[moved]]
     return lower | kind << np.uint32(KIND_SHIFT)
 
 
-def _lowered_where_python_must(texts: Any) -> Any:
-    """Texts with the two characters that no table can lower, capital sigma and dotted I, lowered by str.lower."""
-    column = _one_array(texts)
-    data, bounds = utf8(column)
-    first, second = data[bounds[0] : bounds[-1]][:-1], data[bounds[0] : bounds[-1]][1:]
-    sigma, dotted = "\u03a3".encode(), "\u0130".encode()
-    places = bounds[0] + np.flatnonzero(
-        ((first == sigma[0]) & (second == sigma[1])) | ((first == dotted[0]) & (second == dotted[1]))
-    )
-    if not len(places):
-        return column
-    special = np.unique(np.searchsorted(bounds, places, side="right") - 1)
-    mask = np.zeros(len(column), np.bool_)
-    mask[special] = True
-    lowered = [column[at].as_py().lower() for at in special.tolist()]
-    return pc.replace_with_mask(column, pa.array(mask), pa.array(lowered, pa.large_string()))
+@cache
+def characters() -> str:
+    """The code points that may be letters, digits or white space, each at its place; "?" for surrogates."""
+    points = np.arange(_PLANES, dtype=np.uint32)
+    points[0xD800:0xE000] = ord("?")
+    return points.tobytes().decode("utf-32-le")
+
+
+@cache
+def _lower() -> npt.NDArray[np.uint32]:
+    """The lower case of every code point; for the two that str.lower maps by context, any."""
+    lower = np.arange(_CODE_POINTS, dtype=np.uint32)
+    simple = characters().replace("\u0130", "?").replace("\u03a3", "\u03c3")
+    lower[:_PLANES] = np.frombuffer(simple.lower().encode("utf-32-le"), np.uint32)
+    return lower
+
+
+def _marks() -> Iterator[int]:
+    """Where combining marks can be: between Latin and the symbols of plane 1, but not in Han or Hangul."""
+    return chain(range(0x300, 0x3400), range(0xA000, 0xAC00), range(0xD7B0, 0xD800), range(0xF900, 0x20000))
+
+
+def _lowered_where_python_must(column: Any, data: Any, bounds: Any) -> tuple[npt.NDArray[np.int32], Any]:
+    """Texts with a character that no table can lower, capital sigma and dotted I, lowered by str.lower.
+
+    For each text its number among these (-1 for the others), and their bytes and bounds.
+    """
+    other = np.full(len(bounds) - 1, -1, np.int32)
+    special = _mark_special(data, bounds, other)
+    lowered = [column[at].as_py().lower() for at in np.flatnonzero(other >= 0).tolist()] if special else []
+    return other, utf8(pa.array(np.array(lowered, object), pa.large_string()))
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
+def _mark_special(data: Any, bounds: Any, other: Any) -> Any:
+    """Number the texts that hold U+03A3 or U+0130; how many there are."""
+    count = 0
+    for d in range(len(bounds) - 1):
+        met = False
+        for i in range(bounds[d], bounds[d + 1] - 1):  # no early exit: without one it runs sixteen bytes at a time
+            met |= ((data[i] == 0xCE) & (data[i + 1] == 0xA3)) | ((data[i] == 0xC4) & (data[i + 1] == 0xB0))
+        if met:
+            other[d] = count
+            count += 1
+    return count
 
 
 def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -168,19 +199,27 @@ def decode(data: Any, i: Any) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _scan(data: Any, bounds: Any, table: Any, whole: Any, characters: Any, size: Any, values: Any, offsets: Any) -> Any:
-    """Fill values and offsets; the number of values used. `whole` is the table for texts without a token."""
+def _scan(
+    texts: Any, other: Any, lowered: Any, tables: Any, characters: Any, size: Any, values: Any, offsets: Any
+) -> Any:
+    """Fill values and offsets; the number of values used. A text with a number in `other` is taken from `lowered`.
+
+    tables: the one to find tokens by, and the one for texts without a token.
+    """
+    table, whole = tables
     top: Any = np.uint64(1)
     for _ in range(size):
         top *= MULTIPLIER
     ring = np.zeros(size, np.uint64)
     seen = np.zeros(1024, np.uint64)
     used = 0
-    for d in range(len(bounds) - 1):
+    for d in range(len(other)):
         first = used
-        n, used = _tokens(data, bounds[d], bounds[d + 1], table, characters, ring, top, values, used)
+        data, bounds = texts if other[d] < 0 else lowered
+        at = d if other[d] < 0 else other[d]
+        n, used = _tokens(data, bounds[at], bounds[at + 1], table, characters, ring, top, values, used)
         if n == 0 and not characters:
-            n, _ = _tokens(data, bounds[d], bounds[d + 1], whole, True, ring[:0], top, values, used)
+            n, _ = _tokens(data, bounds[at], bounds[at + 1], whole, True, ring[:0], top, values, used)
             if n:
                 used += 1
         while len(seen) < 2 * (used - first):
