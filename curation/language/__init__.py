@@ -1,0 +1,1 @@
+"""Which language a text is in, or that it cannot be told."""
