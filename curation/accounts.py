@@ -40,6 +40,7 @@ class StageAccount:
 
 def account(stage: str, rows_in: int, kept: int, dropped: Any, flagged: Any, seconds: float) -> StageAccount:
     """The account of one stage from its tables.DROPPED and tables.FLAGGED."""
+    flagged = flagged.filter(pc.invert(pc.starts_with(flagged["reason"], "selected_")))  # why a row is in, no remark
     return StageAccount(
         stage,
         rows_in,
@@ -86,6 +87,11 @@ def source_accounts(sources: Sequence[dict[str, Any]], ledger: Any, flags: Any) 
 def _noted(ledger: Any, flags: Any, names: Any, verdict: Any) -> Any:
     """Kept units with at least one note, per source."""
     kept = ledger.select(["source", "unit"]).filter(pa.array(verdict == 0))
-    noted = flags.select(["source", "unit"]).group_by(["source", "unit"]).aggregate([])
+    noted = (
+        flags.filter(pc.invert(pc.starts_with(flags["reason"], "selected_")))
+        .select(["source", "unit"])
+        .group_by(["source", "unit"])
+        .aggregate([])
+    )
     both = kept.join(noted, ["source", "unit"], join_type="inner")
     return np.bincount(pc.index_in(both["source"], value_set=names).to_numpy(), minlength=len(names))

@@ -35,8 +35,13 @@ def changes(tables: Tables, index: int) -> list[Change]:
     entry = tables.entry(index)
     if entry["verdict"] == "quarantined":
         return [Change({}, f"mend the line ({entry['detail'] or entry['reason']})")]
-    from curation.rerun import Obstacle, Rerun
+    if entry["stage"] == "patches":
+        return [Change({}, f"take the patch back: curate patch drop {entry['detail'].split()[0]}")]
+    from curation.rerun import ORDER, Obstacle, Rerun
 
+    if entry["stage"] not in ORDER:  # select, or a stage of the user's own
+        what = "select.steps: ask for more rows" if entry["stage"] == "select" else f"change {entry['stage']}"
+        return [Change({}, what)]
     rerun = Rerun(tables)
     first = Obstacle(entry["stage"], entry["reason"], entry["value"], entry["detail"], _matched(tables, entry))
     found: list[Change] = []

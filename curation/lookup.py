@@ -96,7 +96,11 @@ def find(tables: Tables, target: str, root: Path | None = None) -> list[int]:
     given relative to it, to the current folder, or as their last parts.
     """
     name, _, line = target.rpartition(":")
-    return _at_line(tables, name, int(line), root) if name and line.isdigit() else _by_id(tables, target)
+    if name and line.isdecimal() and line.isascii():
+        return _at_line(tables, name, int(line), root)
+    if target in tables.table("sources")["source"].to_pylist():
+        raise ConfigError(f"{target}: name a line of it as well: curate why {target}:1")
+    return _by_id(tables, target)
 
 
 def grep(tables: Tables, text: str) -> list[int]:
@@ -147,11 +151,30 @@ def where_equal(table: Any, **equal: Any) -> list[int]:
 
 def _at_line(tables: Tables, name: str, line: int, root: Path | None) -> list[int]:
     source = _source(tables, name, root)
-    found = where_equal(tables.ledger, source=source, line=line)
-    if not found:
-        lines = tables.ledger.filter(mask(tables.ledger, source=source))["line"].to_pylist()
-        raise ConfigError(f"{source}:{line}: no row begins there; its rows are on lines {min(lines)} to {max(lines)}")
-    return found
+    lines = tables.ledger.filter(mask(tables.ledger, source=source))["line"].to_pylist()
+    if line not in lines:
+        raise ConfigError(f"{source}:{line}: {_nothing_there(tables, source, lines, line)}")
+    return where_equal(tables.ledger, source=source, line=line)
+
+
+def _nothing_there(tables: Tables, source: str, lines: list[int], line: int) -> str:
+    """Why no row begins on a line."""
+    if line == 0:
+        return "lines are counted from 1"
+    if not lines:
+        return "the file holds no row"
+    at = where_equal(tables.table("sources"), source=source)
+    container = tables.table("sources")["container"][at[0]].as_py()
+    before = max((known for known in lines if known < line), default=None)
+    after = min((known for known in lines if known > line), default=None)
+    if after is None and (before is None or container != "json"):
+        return f"there is no row; the last one is on line {max(lines)}"
+    if container == "jsonl":
+        return "the line is blank; blank lines are passed over"
+    if before is None:
+        what = "the header" if container == "csv" else "what opens the file"
+        return f"no row begins there, it is {what} or blank; the first row is on line {after}"
+    return f"no row begins there; the row before begins on line {before}" + (f", the next on {after}" if after else "")
 
 
 def _source(tables: Tables, name: str, root: Path | None) -> str:

@@ -12,6 +12,7 @@ import yaml
 from curation.config_file import check_config, load_config, schema
 from curation.errors import ConfigError
 from curation.reading.sources import SourceSpec
+from curation.selection.config import SelectConfig
 from curation.splits.config import SplitConfig
 from curation.stages.conflicts import ConflictsConfig
 from curation.stages.exact import ExactConfig
@@ -19,6 +20,7 @@ from curation.stages.filters import FiltersConfig
 from curation.stages.near import NearConfig
 from curation.stages.normalise import NormaliseConfig
 from curation.stages.turns import TurnsConfig
+from curation.stages.user import StageSpec
 
 _SCHEMA: Final = "recipe.schema.json"
 
@@ -40,6 +42,8 @@ class Recipe:
     conflicts: ConflictsConfig = field(default_factory=ConflictsConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     near: NearConfig = field(default_factory=NearConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+    stages: tuple[StageSpec, ...] = ()
     split: SplitConfig = field(default_factory=SplitConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
 
@@ -56,6 +60,7 @@ _SECTIONS: Final[dict[str, Any]] = {
     "conflicts": ConflictsConfig,
     "exact": ExactConfig,
     "near": NearConfig,
+    "select": SelectConfig,
     "split": SplitConfig,
     "export": ExportConfig,
 }
@@ -75,10 +80,15 @@ def _recipe(value: Mapping[str, Any], where: str) -> Recipe:
     try:
         sections = {name: _SECTIONS[name](**(value[name] or {})) for name in _SECTIONS if name in value}
         sources = tuple(SourceSpec(**source) for source in value["sources"])
+        stages = tuple(StageSpec(**stage) for stage in value.get("stages", ()))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return Recipe(
-        sources=sources, id_field=value.get("id_field"), reviewed_field=value.get("reviewed_field"), **sections
+        sources=sources,
+        id_field=value.get("id_field"),
+        reviewed_field=value.get("reviewed_field"),
+        stages=stages,
+        **sections,
     )
 
 

@@ -181,6 +181,22 @@ STORED: Final = {
     "quarantine": pa.schema(
         [("source", pa.string()), ("unit", pa.int64()), ("reason", pa.string()), ("raw", pa.large_binary())]
     ),
+    # What patches did to rows: one line an entry, in the order applied.
+    "patches": pa.schema(
+        [
+            ("patch", pa.string()),
+            ("file", pa.string()),
+            ("line", pa.int64()),
+            ("op", pa.string()),
+            ("row_id", _ID),  # the row named; null for an added one
+            ("result_row_id", _ID),  # what became of it; null for a dropped one
+            ("units", pa.int64()),  # how many units held that row
+            ("author", pa.string()),
+            ("time", pa.string()),
+            ("reason", pa.string()),
+            ("tags", pa.string()),  # ids of tag events, with commas between
+        ]
+    ),
     "sources": pa.schema(
         [
             ("source", pa.string()),

@@ -15,7 +15,7 @@ from app.cli.arguments import EXIT_CODES, Parser, PrintVersion
 from app.cli.render import visible
 from curation.errors import ConfigError, CurateError, did_you_mean
 
-COMMANDS: Final = ("demo", "init", "build", "versions", "show", "stats", "why", "export", "sql", "verify")
+COMMANDS: Final = ("demo", "init", "build", "versions", "show", "stats", "why", "export", "patch", "sql", "verify")
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.
 _SURROUNDINGS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}

@@ -41,6 +41,7 @@ def add_parser(parser: Parser) -> None:
         "--max-bad", metavar="SHARE", type=share, help="share of bad units a source may have: 0.01, 1%%"
     )
     command.add_argument("-m", "--message", metavar="TEXT", help="a note kept with the version")
+    command.add_argument("--trust-stages", action="store_true", help="run the recipe's own stages without their trust:")
     command.add_argument("--stages", action="store_true", help="also show what each stage kept and dropped")
 
 
@@ -51,7 +52,9 @@ def run(args: Namespace) -> int:
     from curation.build import BuildOptions, build
     from curation.store import open_store
 
-    options = BuildOptions(workers=args.workers, max_bad=args.max_bad, message=args.message)
+    options = BuildOptions(
+        workers=args.workers, max_bad=args.max_bad, message=args.message, trust_stages=args.trust_stages
+    )
     before, shown = _current(place.workspace), progress()
     try:
         result = build(place.workspace, recipe=place.recipe, options=options, progress=shown)

@@ -12,7 +12,7 @@ from curation.verification.stored import Columns, Stored, named
 VERDICTS: Final = ("kept", "dropped", "merged", "quarantined")
 SPLITS: Final = ("train", "validation", "test")
 # The order of a build. A row may match one that a LATER stage took out, never one its own stage took out.
-STAGES: Final = ("read", "turns", "normalise", "filters", "conflicts", "exact", "near", "split")
+STAGES: Final = ("read", "patches", "turns", "normalise", "filters", "conflicts", "exact", "near", "select", "split")
 DUPLICATE_STAGES: Final = ("exact", "near")
 
 
