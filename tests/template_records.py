@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import strategies as st
 
+from curation.records import canonical, row_id, sides
+from curation.tables import ROWS
 from curation.templates import LAYOUTS, Template, load_template
 
 FOLDER = Path(__file__).resolve().parent / "fixtures" / "templates"
@@ -70,3 +73,16 @@ def template(name: str) -> Template:
     if name in LAYOUTS:
         return load_template(name, eos="</s>")
     return load_template(FOLDER / name, bos="<s>", eos="</s>")
+
+
+def table(found: list[dict[str, Any]]) -> Any:
+    """Records as the build's table; pos is the place in the list."""
+    lines = [(i, 0, row_id(canonical(r)), *sides(r["messages"]), canonical(r)) for i, r in enumerate(found)]
+    return pa.Table.from_arrays(
+        [pa.array([line[i] for line in lines], field.type) for i, field in enumerate(ROWS)], schema=ROWS
+    )
+
+
+def chat(*turns: str) -> dict[str, Any]:
+    """A record of user and assistant in turn."""
+    return {"messages": [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(turns)], "meta": {}}

@@ -6,15 +6,12 @@ import json
 from functools import cache
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
 from curation.errors import ConfigError
-from curation.records import canonical, row_id, sides
-from curation.tables import ROWS
 from curation.templates import LAYOUTS, Template, TemplateRefusal, load_template, render_lines, render_table
-from tests.template_records import FOLDER, NAMES, records, template
+from tests.template_records import FOLDER, NAMES, chat, records, table, template
 
 CASES = [json.loads(line) for line in (FOLDER / "cases.jsonl").read_text("utf-8").splitlines()]
 made = cache(template)
@@ -23,18 +20,6 @@ made = cache(template)
 def plain(name: str) -> Template:
     """Built-in templates without an end of turn of another's, as an export uses them."""
     return load_template(name) if name in LAYOUTS else made(name)
-
-
-def chat(*turns: str) -> dict[str, Any]:
-    """user and assistant in turn."""
-    return {"messages": [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(turns)], "meta": {}}
-
-
-def table(found: list[dict[str, Any]]) -> Any:
-    lines = [(i, 0, row_id(canonical(r)), *sides(r["messages"]), canonical(r)) for i, r in enumerate(found)]
-    return pa.Table.from_arrays(
-        [pa.array([line[i] for line in lines], field.type) for i, field in enumerate(ROWS)], schema=ROWS
-    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['template']}: {case['why']}")
@@ -177,3 +162,16 @@ def test_unknown_name() -> None:
     with pytest.raises(ConfigError) as error:
         load_template("chatlm")
     assert str(error.value) == 'template "chatlm" is neither a file or folder nor built in; did you mean "chatml"?'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_of_nothing_but_markers_is_soon_refused(name: str) -> None:
+    """100,000 markers in no order must not be tried in 100,000 shapes."""
+    with pytest.raises(TemplateRefusal, match="not_this_layout"):
+        made(name).parse("".join(made(name).markers) * 30_000)
+
+
+def test_many_turns() -> None:
+    record = chat(*(f"turn {i}" for i in range(400)))
+    for name in ("llama2", "guanaco", "qwen.jinja"):
+        assert made(name).parse(made(name).render(record).text) == record["messages"]

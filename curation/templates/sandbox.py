@@ -156,6 +156,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         return wrapped
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and type(left) is str and type(right) is str:  # most of what templates do
+            _METER.get().charge(len(left) + len(right))
+            return left + right
         _refuse_growth(operator, left, right)
         result = super().call_binop(context, operator, left, right)
         if isinstance(result, (str, list, tuple)):

@@ -22,10 +22,8 @@ class Answer:
 class Skeleton:
     """A shape of conversation (its roles) in one template, without BOS."""
 
-    roles: str
     literals: Literals
     markers: int  # how many markers the literals contain
-    answers: tuple[Answer, ...]
 
 
 def interleave(literals: Literals, contents: Sequence[str]) -> str:

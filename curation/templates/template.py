@@ -81,13 +81,13 @@ class Template:
         text = self.text(roles, contents, False)
         skeleton = self.skeleton(roles, False)
         spans = content_spans(skeleton.literals, contents)
-        trained = [(spans[a.index][0] - a.lead, spans[a.index][1] + a.end) for a in skeleton.answers]
-        return pieces(text, trained)
+        answers = [self._answer(roles, i, skeleton.literals) for i, role in enumerate(roles) if role == "a"]
+        return pieces(text, [(spans[a.index][0] - a.lead, spans[a.index][1] + a.end) for a in answers])
 
     def parse(self, text: str) -> list[dict[str, str]]:
         """The messages of a rendered text (BOS or not); TemplateRefusal if it is not in this layout."""
         bare = text.removeprefix(self.bos) if self.bos else text
-        found = self._read(bare)
+        found = self._read(bare, len(self._marker.findall(bare)))
         if found is None:
             raise TemplateRefusal("not_this_layout", f"the text does not read as {self.name}")
         return [{"role": ROLES[role], "content": content} for role, content in zip(*found, strict=True)]
@@ -117,9 +117,9 @@ class Template:
         text = interleave(skeleton.literals, contents)
         self._agree(roles, contents, generate, text)
         if len(self._marker.findall(text)) != skeleton.markers:
-            self._refuse_marker(contents, text)
+            self._refuse_marker(contents)
         if not generate:
-            self._check_law(roles, contents, text)
+            self._check_law(roles, contents, text, skeleton.markers)
         return text
 
     def skeleton(self, roles: str, generate: bool) -> Skeleton:
@@ -155,21 +155,20 @@ class Template:
 
     def _make_skeleton(self, roles: str, generate: bool) -> Skeleton:
         literals = self._source.literals(roles, generate)
-        answers = [self._answer(roles, i, literals) for i, role in enumerate(roles) if role == "a"]
-        markers = len(self._marker.findall("\0".join(literals)))
-        return Skeleton(roles, literals, markers, tuple(answers))
+        return Skeleton(literals, len(self._marker.findall("\0".join(literals))))
 
     def _answer(self, roles: str, i: int, literals: Literals) -> Answer:
+        """What is trained around answer i: what follows its generation prompt, and its end of turn."""
+        end = len(self._source.end) if literals[i + 1].startswith(self._source.end) else 0
         try:
             before = self.skeleton(roles[:i], True).literals
         except TemplateRefusal:
-            before = ("\0",)
+            return Answer(i, 0, end)
         same = literals[:i] == before[:-1] and literals[i].startswith(before[-1])
-        lead = len(literals[i]) - len(before[-1]) if same else 0
-        return Answer(i, lead, len(self._source.end) if literals[i + 1].startswith(self._source.end) else 0)
+        return Answer(i, len(literals[i]) - len(before[-1]) if same else 0, end)
 
-    def _check_law(self, roles: str, contents: Sequence[str], text: str) -> None:
-        read = self._read(text)
+    def _check_law(self, roles: str, contents: Sequence[str], text: str, markers: int) -> None:
+        read = self._read(text, markers)
         if read is not None and read[0] == roles and read[1] == list(contents):
             return
         if read is not None and "s" + read[0] == roles:
@@ -181,26 +180,31 @@ class Template:
             raise TemplateRefusal("system_not_supported", detail)
         raise TemplateRefusal("ambiguous", f'a reader could not tell these {len(roles)} messages apart ("{roles}")')
 
-    def _read(self, text: str) -> tuple[str, list[str]] | None:
-        """Roles and contents: the first shape that fits with no marker in a content."""
-        for literals, roles in self._candidates(text):
-            contents = match(literals, text)
+    def _read(self, text: str, markers: int) -> tuple[str, list[str]] | None:
+        """Roles and contents: the first shape that fits with no marker in a content; `markers` counts the text's."""
+        for roles in self._candidates(markers):
+            contents = match(self.skeleton(roles, False).literals, text)
             if contents is not None and not any(map(self._marker.search, contents)):
                 return roles, contents
         return None
 
-    def _candidates(self, text: str) -> Iterator[tuple[Literals, str]]:
-        """Shapes in the order in which they are tried: fewer turns first, without a system text first."""
-        most = len(self._marker.findall(text)) + 1
-        for pairs in range(most + 1):
-            for roles in ("ua" * pairs, "s" + "ua" * pairs, "ua" * pairs + "u", "s" + "ua" * pairs + "u"):
-                if roles.strip("s"):
-                    try:
-                        yield self.skeleton(roles, False).literals, roles
-                    except TemplateRefusal:
-                        continue
+    def _candidates(self, markers: int) -> Iterator[str]:
+        """Shapes with so many markers, without a system text first. Each further pair of turns adds equally many."""
+        for first, last in (("", ""), ("s", ""), ("", "u"), ("s", "u")):
+            one, two = (self._markers_of(first + "ua" * pairs + last) for pairs in (1, 2))
+            more = (two or 0) - (one or 0)
+            pairs = 1 + (markers - one) // more if one is not None and more > 0 else 1
+            shapes = [first + last, *(first + "ua" * n + last for n in sorted({1, pairs}) if n > 0)]
+            yield from (s for s in shapes if s.strip("s") and self._markers_of(s) == markers)
 
-    def _refuse_marker(self, contents: Sequence[str], text: str) -> None:
+    def _markers_of(self, roles: str) -> int | None:
+        """How many markers stand around contents of these roles; None where the template refuses them."""
+        try:
+            return self.skeleton(roles, False).markers if roles.strip("s") else None
+        except TemplateRefusal:
+            return None
+
+    def _refuse_marker(self, contents: Sequence[str]) -> None:
         for i, content in enumerate(contents):
             if found := self._marker.search(content):
                 where = f"message {i + 1}, character {found.start() + 1}"
