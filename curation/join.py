@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from curation.errors import DataError
 from curation.join_ranks import ranked
-from curation.join_scan import overlaps, postings, scan, sort_each
+from curation.join_scan import overlaps, postings, scan
 from curation.shingles import Shingles, mix
 
 MOST_PAIRS: Final = 50_000_000  # they take 2 GB while being sorted
@@ -88,9 +88,7 @@ def jaccard_blocks(shingles: Shingles, threshold: float) -> Iterator[Pairs]:
 
 def jaccard_of(shingles: Shingles, left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The similarity of given pairs of texts; 1 where both are empty."""
-    values = shingles.values.copy()
-    sort_each(values, shingles.offsets)
-    overlap = overlaps(values, shingles.offsets, left, right)
+    overlap = overlaps(shingles.values, shingles.offsets, left, right)
     sizes = np.diff(shingles.offsets)
     union = sizes[left] + sizes[right] - overlap
     similarity: npt.NDArray[np.float64] = np.where(union > 0, overlap / np.maximum(union, 1), 1.0)

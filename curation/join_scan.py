@@ -107,20 +107,32 @@ def _missing(tokens: Any, weights: Any, i: Any, end: Any, marks: Any, spare: Any
 
 
 @nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def sort_each(values: Any, offsets: Any) -> None:
-    for d in range(len(offsets) - 1):
-        values[offsets[d] : offsets[d + 1]].sort()
-
-
-@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def overlaps(values: Any, offsets: Any, left: Any, right: Any) -> Any:
-    """How many values each pair of ascending runs shares."""
+    """How many values each pair of sets shares. Pairs that follow one another with the same left set come cheaper."""
     common = np.zeros(len(left), np.int64)
+    slots, mask, held = np.zeros(1024, np.uint64), np.uint64(0), np.int64(-1)
     for p in range(len(left)):
-        i, j = offsets[left[p]], offsets[right[p]]
-        while i < offsets[left[p] + 1] and j < offsets[right[p] + 1]:
-            a, b = values[i], values[j]
-            common[p] += a == b
-            i += a <= b
-            j += b <= a
+        if left[p] != held:
+            held = left[p]
+            first, end = offsets[held], offsets[held + 1]
+            size = 16
+            while size < 2 * (end - first):
+                size *= 2
+            if size > len(slots):
+                slots = np.zeros(size, np.uint64)
+            slots[:size] = 0  # a hash of 0 is none: shingles never give it
+            mask = np.uint64(size - 1)
+            for i in range(first, end):
+                slots[_slot_of(slots, mask, values[i])] = values[i]
+        for i in range(offsets[right[p]], offsets[right[p] + 1]):
+            common[p] += slots[_slot_of(slots, mask, values[i])] == values[i]
     return common
+
+
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _slot_of(slots: Any, mask: Any, value: Any) -> Any:
+    """Where a value is, or could be put."""
+    slot = value & mask
+    while slots[slot] != 0 and slots[slot] != value:
+        slot = (slot + np.uint64(1)) & mask
+    return slot

@@ -80,7 +80,7 @@ def shingle(texts: Any, unit: Unit, size: int) -> Shingles:
     """
     if size < 1:
         raise ValueError(f"shingle size {size} is below 1")
-    column = _one_array(texts)
+    column = one_array(texts)
     data, bounds = utf8(column)
     other, lowered = _lowered_where_python_must(column, data, bounds)
     room = len(data) + len(lowered[0]) if unit == "char" else (len(data) + len(lowered[0])) // 2 + len(bounds)
@@ -148,9 +148,12 @@ def _mark_special(data: Any, bounds: Any, other: Any) -> Any:
     """Number the texts that hold U+03A3 or U+0130; how many there are."""
     count = 0
     for d in range(len(bounds) - 1):
-        met = False
-        for i in range(bounds[d], bounds[d + 1] - 1):  # no early exit: without one it runs sixteen bytes at a time
-            met |= ((data[i] == 0xCE) & (data[i + 1] == 0xA3)) | ((data[i] == 0xC4) & (data[i + 1] == 0xB0))
+        text = data[bounds[d] : bounds[d + 1]]
+        met = 0
+        for i in range(len(text) - 1):  # counting, without an early exit, runs many bytes at a time
+            sigma = (text[i] == np.uint8(0xCE)) & (text[i + 1] == np.uint8(0xA3))
+            dotted = (text[i] == np.uint8(0xC4)) & (text[i + 1] == np.uint8(0xB0))
+            met += sigma | dotted
         if met:
             other[d] = count
             count += 1
@@ -159,7 +162,7 @@ def _mark_special(data: Any, bounds: Any, other: Any) -> Any:
 
 def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """UTF-8 bytes and n + 1 bounds of an Arrow column of strings, without copying; a null is an empty text."""
-    column = _one_array(texts)
+    column = one_array(texts)
     if column.null_count:
         column = column.fill_null("")
     _, bounds, data = column.buffers()
@@ -169,8 +172,11 @@ def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     return np.frombuffer(data if data is not None else b"", np.uint8), offsets
 
 
-def _one_array(texts: Any) -> Any:
-    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+def one_array(texts: Any) -> Any:
+    """A column of strings as one Arrow array."""
+    column = texts
+    if isinstance(texts, pa.ChunkedArray):  # combining a single chunk copies it
+        column = texts.chunk(0) if texts.num_chunks == 1 else texts.combine_chunks()
     return column if column.type == pa.large_string() else column.cast(pa.large_string())
 
 

@@ -95,10 +95,10 @@ def _near_equal(rows: Any, questions: Ints, threshold: float) -> tuple[Ints, Int
     _, meant = unique_sets(content(shingle(prompts["prompt"], "auto", 1)))
     system = row_numbers(text_keys(prompts["system"]))
     same = np.flatnonzero((meant[one] == meant[two]) & (system[one] == system[two]))
-    said = {at: meaningful(prompts["prompt"][at].as_py()) for at in np.unique([one[same], two[same]]).tolist()}
-    same = same[[said[a] == said[b] for a, b in zip(one[same].tolist(), two[same].tolist(), strict=True)]]
     some, place = np.unique(np.r_[one[same], two[same]], return_inverse=True)
     same = same[facts_of(prompts["prompt"].take(pa.array(some))).kinds_differing(*np.split(place, 2)) < 0]
+    said = {at: meaningful(prompts["prompt"][at].as_py()) for at in np.unique([one[same], two[same]]).tolist()}
+    same = same[[said[a] == said[b] for a, b in zip(one[same].tolist(), two[same].tolist(), strict=True)]]
     return left[same], right[same], similarity[same]
 
 

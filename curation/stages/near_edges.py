@@ -132,10 +132,16 @@ def _differ_in_case(nodes: Nodes, left: Ints, right: Ints) -> Any:
 
 def _compare_sides(rows: Any, nodes: Nodes, left: Ints, right: Ints, meaning: npt.NDArray[np.int8]) -> None:
     """Mark edges between rows that share a long answer to two questions, or a long context with two answers."""
-    leaders = rows.select(["prompt", "answer"]).take(pa.array(nodes.rows[nodes.leader]))
+    leaders = nodes.rows[nodes.leader]
     open_ = np.flatnonzero(meaning == NEAR)
-    prompts = jaccard_of(shingle(leaders["prompt"], "char", 5), left[open_], right[open_])
+    prompts = _alike(rows["prompt"], leaders[left[open_]], leaders[right[open_]])
     meaning[open_[prompts < SIDES_ALIKE]] = SHARED_ANSWER
     open_ = open_[(prompts >= SIDES_ALIKE) & (prompts < 1)]
-    answers = jaccard_of(shingle(leaders["answer"], "char", 5), left[open_], right[open_])
+    answers = _alike(rows["answer"], leaders[left[open_]], leaders[right[open_]])
     meaning[open_[answers < SIDES_ALIKE]] = DIFFERENT_ANSWER
+
+
+def _alike(texts: Any, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
+    """Jaccard of character 5-grams of each pair of texts."""
+    some, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+    return jaccard_of(shingle(texts.take(pa.array(some)), "char", 5), *np.split(place, 2))
