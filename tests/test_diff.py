@@ -45,7 +45,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     twin = {**rows[0], "id": 77, "prompt": rows[0]["prompt"].upper()}
     recipe = yaml.safe_load(made.recipe_path.read_text())
     recipe["filters"]["length"]["min"] = 1
-    recipe["exact"] = {"lowercase": True}
     made.recipe_path.write_text(yaml.safe_dump(recipe))
     (root / "raw" / "leaves.jsonl").unlink()
     write(root, [*after, short, line(60)])
@@ -84,7 +83,6 @@ def test_every_change_is_named_with_its_reason(store: Store) -> None:
     rows = {row["row_id"]: json.loads(row["record"])["meta"]["id"] for row in found.new.rows.to_pylist()}
     assert rows[dropped["matched_row_id"]] == 77
     assert found.settings() == {
-        "exact.lowercase": (False, True),
         "filters.length.min": (5, 1),
     }
 
@@ -217,7 +215,7 @@ def test_the_summary_fits_and_tells_the_story(store: Store) -> None:
     lines = command.lines(diff(store, "v1", "v2"), Screen())
     assert len(lines) <= LINES
     assert lines[0].startswith("v1 -> v2   rows 23 -> 21   id ")
-    assert lines[1] == "settings: exact.lowercase False -> True, filters.length.min 5 -> 1"
+    assert lines[1] == "settings: filters.length.min 5 -> 1"
     text = "\n".join(lines)
     assert "added: new source 2 · new in the source 1 · was dropped: too short 1" in text
     assert "removed: source gone 3 · no longer in the source 2 · dropped: exact duplicate 1" in text

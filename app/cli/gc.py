@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.place import stored
-from app.cli.render import next_commands, page
+from app.cli.render import Cell, next_commands, page
 
 if TYPE_CHECKING:
     from curation.store.collect import Collected
@@ -40,7 +40,9 @@ def run(args: Namespace) -> int:
     ]
     dropped = [version.name for version in done.dropped]
     data = {"removed": args.yes, "bytes": done.bytes, "dropped": dropped, "files": files}
-    rows = [[file.path.relative_to(store.root).as_posix(), file.why, file.bytes] for file in done.files]
+    rows: list[list[Cell]] = [
+        [file.path.relative_to(store.root).as_posix(), file.why, file.bytes] for file in done.files
+    ]
     emit(args, data, page(("file of the store", "why", "bytes"), rows, _verdict(done, args)))
     return 0
 

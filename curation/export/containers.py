@@ -48,7 +48,7 @@ def write_parquet(path: Path, rendered: Rendered, schema: Any) -> int:
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=_ZSTD_LEVEL) as file:
         for part in rendered:
-            file.write_table(pa.Table.from_pylist([_with_json_text(row) for row in part], schema=schema))
+            file.write_table(pa.Table.from_pylist([with_json_text(row) for row in part], schema=schema))
             rows += len(part)
     return rows
 
@@ -77,11 +77,12 @@ def _in_any_message(members: Members, key: str) -> bool:
     return any(key in message for record in members.mentioning(key) for message in record["messages"])
 
 
-def _with_json_text(row: dict[str, Any]) -> dict[str, Any]:
+def with_json_text(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose parts that are free in form are JSON text, as Parquet holds them."""
     row = dict(row)
     for key in row.keys() & _JSON:
         if not isinstance(row[key], str):
             row[key] = canonical(row[key]).decode()
     if any("tool_calls" in message for message in row.get("messages", ())):
-        row["messages"] = [_with_json_text(message) for message in row["messages"]]
+        row["messages"] = [with_json_text(message) for message in row["messages"]]
     return row
