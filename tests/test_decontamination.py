@@ -143,8 +143,8 @@ def test_twins_in_two_sets_are_both_named(tmp_path: Path) -> None:
     [
         ({"action": "remove"}, "decontaminate: no action 'remove'; use drop, report or off"),
         (
-            {"coverage": 0.3},
-            "decontaminate: coverage 0.3 and coverage_with_choices 0.5 must be above 0 and at most 1, "
+            {"coverage": 0.2},
+            "decontaminate: coverage 0.2 and coverage_with_choices 0.3 must be above 0 and at most 1, "
             "the second not above the first",
         ),
     ],

@@ -44,7 +44,7 @@ class DecontaminateConfig:
     against: tuple[str, ...] = ()
     action: Literal["drop", "report", "off"] = "drop"
     coverage: float = 0.8
-    coverage_with_choices: float = 0.5
+    coverage_with_choices: float = 0.3
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "against", tuple(self.against))
