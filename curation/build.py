@@ -12,6 +12,7 @@ from curation.accounts import StageAccount, account, counts, source_accounts
 from curation.errors import DataError
 from curation.gather import Gathered, gather
 from curation.ingest import IngestOptions
+from curation.keys import with_keys
 from curation.ledger import Outcome, stored_tables
 from curation.patches import Entry, PatchPlan, apply_patches, load_patches, summary, with_added, with_rows
 from curation.preferences import with_preferences
@@ -135,7 +136,7 @@ def run_stages(
     rows = run.stage("turns", turns, patched.verdict.kept, recipe.turns)
     final = rows = run.stage("normalise", normalise, rows, recipe.normalise)
     rows = run.stage("filters", filters, rows, recipe.filters)
-    rows = with_preferences(rows, sources, recipe.reviewed_field)
+    rows = with_keys(with_preferences(rows, sources, recipe.reviewed_field))
     rows = run.stage("conflicts", conflicts, rows, recipe.conflicts)
     rows = run.stage("exact", exact, rows, recipe.exact)
     rows = run.stage("near", near, rows, recipe.near)

@@ -8,8 +8,11 @@ from typing import Any, Final
 import numba as nb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from curation.shingles import CODE_MASK, GAP, KIND_SHIFT, MULTIPLIER, character_table, decode, mix, utf8
+from curation.shingles import CODE_MASK, GAP, KIND_SHIFT, MULTIPLIER, character_table, decode, mix, one_array, utf8
+
+KEYED: Final = ("system", "prompt", "answer")
 
 # Where case carries meaning: code, and texts that speak of capital letters. "True" is not "true" there.
 _CASE_MATTERS: Final = re.compile(
@@ -29,6 +32,24 @@ def text_keys(texts: Any, *, lowercase: bool = True, whitespace: bool = True) ->
     keys = np.zeros((len(bounds) - 1, 2), np.uint64)
     _hash_texts(data, bounds, character_table("char"), lowercase, whitespace, keys)
     return keys
+
+
+def with_keys(rows: Any) -> Any:
+    """Rows with the default key of each text as a column, for the stages that ask for it: no later stage rewrites."""
+    for name in KEYED:
+        keys = pa.py_buffer(text_keys(rows[name]))
+        column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows.num_rows, [None, keys])
+        rows = rows.append_column(f"{name}_key", column)
+    return rows
+
+
+def column_keys(rows: Any, name: str) -> npt.NDArray[np.uint64]:
+    """text_keys() of a column, from with_keys() where that was called."""
+    if f"{name}_key" not in rows.column_names:
+        return text_keys(rows[name])
+    column = one_array(rows[f"{name}_key"])
+    keys = np.frombuffer(column.buffers()[1] or b"", np.uint64)
+    return keys[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
 
 
 def case_variants(texts: Any, groups: npt.NDArray[np.int64], *, whitespace: bool = True) -> npt.NDArray[np.int64]:

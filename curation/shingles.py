@@ -80,7 +80,7 @@ def shingle(texts: Any, unit: Unit, size: int) -> Shingles:
     """
     if size < 1:
         raise ValueError(f"shingle size {size} is below 1")
-    column = one_array(texts)
+    column = _strings(texts)
     data, bounds = utf8(column)
     other, lowered = _lowered_where_python_must(column, data, bounds)
     room = len(data) + len(lowered[0]) if unit == "char" else (len(data) + len(lowered[0])) // 2 + len(bounds)
@@ -162,7 +162,7 @@ def _mark_special(data: Any, bounds: Any, other: Any) -> Any:
 
 def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """UTF-8 bytes and n + 1 bounds of an Arrow column of strings, without copying; a null is an empty text."""
-    column = one_array(texts)
+    column = _strings(texts)
     if column.null_count:
         column = column.fill_null("")
     _, bounds, data = column.buffers()
@@ -172,12 +172,17 @@ def utf8(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     return np.frombuffer(data if data is not None else b"", np.uint8), offsets
 
 
+def _strings(texts: Any) -> Any:
+    column = one_array(texts)
+    return column if column.type == pa.large_string() else column.cast(pa.large_string())
+
+
 def one_array(texts: Any) -> Any:
-    """A column of strings as one Arrow array."""
+    """A column as one Arrow array."""
     column = texts
     if isinstance(texts, pa.ChunkedArray):  # combining a single chunk copies it
         column = texts.chunk(0) if texts.num_chunks == 1 else texts.combine_chunks()
-    return column if column.type == pa.large_string() else column.cast(pa.large_string())
+    return column
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types

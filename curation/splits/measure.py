@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.keys import column_keys, row_numbers, text_keys
 from curation.splits.config import TEST, TRAIN, VALIDATION
 from curation.splits.questions import Bools, Ints
 from curation.splits.ties import Ties
 
 DRAWS = 20
-_BATCH = 20_000  # answers weighed at a time, to bound memory
 _WORD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -92,38 +92,10 @@ def _exposed(ties: Ties, left: Ints, right: Ints, split: Ints) -> int:
 
 def answer_overlap(rows: Any, split: Ints) -> Overlap | None:
     """None where no test row has an answer."""
-    answers = rows["answer"]
-    test = _plain(answers.filter(pa.array(split == TEST)).to_pylist())
-    test = [text for text in test if text]
-    if not test:
-        return None
-    sums = _letter_sums(answers)
-    likely = (split == TRAIN) & np.isin(sums, sums[split == TEST])
-    train = set(_plain(answers.filter(pa.array(likely)).to_pylist()))
-    return Overlap(len(test), sum(text in train for text in test) / len(test))
-
-
-def _plain(texts: list[str]) -> list[str]:
-    return [" ".join(text.lower().split()) for text in texts]
-
-
-def _letter_sums(texts: Any) -> npt.NDArray[np.uint32]:
-    """A sum (modulo 2**32) over the ASCII letters and digits of each text, case aside: unequal sums, unequal texts.
-
-    It spares nearly all texts the normalising, which would cost ten times as much.
-    """
-    weights = np.zeros(256, np.uint32)
-    for byte in b"0123456789abcdefghijklmnopqrstuvwxyz":
-        weights[byte] = weights[ord(chr(byte).upper())] = byte * 0x9E3779B1 % 2**32
-    sums = [np.zeros(0, np.uint32)]
-    for batch in texts.cast(pa.large_string()).chunks:
-        for start in range(0, len(batch), _BATCH):
-            part = batch.slice(start, _BATCH)
-            bounds = np.frombuffer(part.buffers()[1], np.int64)[part.offset : part.offset + len(part) + 1]
-            data = np.frombuffer(part.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]]
-            # A zero at the end gives empty texts at the end a place to sum from.
-            weighed = np.append(weights[data], np.uint32(0))
-            total = np.add.reduceat(weighed, bounds[:-1] - bounds[0], dtype=np.uint32)
-            total[np.diff(bounds) == 0] = 0
-            sums.append(total)
-    return np.concatenate(sums)
+    keys = column_keys(rows, "answer")
+    said = ~(keys == text_keys(pa.array(np.array([""], object), pa.large_string()))).all(axis=1)
+    number = row_numbers(keys)
+    known = np.zeros(len(number), np.bool_)
+    known[number[split == TRAIN]] = True
+    asked = number[said & (split == TEST)]
+    return Overlap(len(asked), float(known[asked].mean())) if len(asked) else None

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curation.facts import facts_of
 from curation.join import jaccard_pairs, unique_sets
-from curation.keys import row_numbers, text_keys
+from curation.keys import column_keys, row_numbers, text_keys
 from curation.shingles import shingle
 from curation.stages.contradiction import content, meaningful
 
@@ -40,8 +40,8 @@ def asked_alike(rows: Any, threshold: float) -> Asked:
     Near-equal: similar enough, no fact apart, and the same words but for such as "can", "do", "the", "please":
     two questions about one long text are nearly the same text, and not the same question.
     """
-    questions = row_numbers(np.hstack([text_keys(rows["prompt"]), text_keys(rows["system"])]))
-    answers = row_numbers(text_keys(rows["answer"]))
+    questions = row_numbers(np.hstack([column_keys(rows, "prompt"), column_keys(rows, "system")]))
+    answers = row_numbers(column_keys(rows, "answer"))
     spoken, asker = _first_of_each(questions, answers)
     one, two, alike = _near_equal(rows, questions, threshold)
     # Rows of one question, then rows of two near-equal ones.

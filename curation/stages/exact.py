@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.errors import ConfigError
-from curation.keys import case_variants, row_numbers, text_keys
+from curation.keys import case_variants, column_keys, row_numbers, text_keys
 from curation.ranking import KEEPS, Keep, by_preference
 from curation.tables import FLAGGED, Verdict, dropped_table, empty
 
@@ -78,8 +78,13 @@ def _groups(rows: Any, config: ExactConfig) -> npt.NDArray[np.int64]:
 
 def _column_keys(rows: Any, config: ExactConfig) -> npt.NDArray[np.uint64]:
     keys = np.zeros((rows.num_rows, 2), np.uint64)
+    usual = config.lowercase and config.whitespace
     for column in ("roles", "system", "prompt", "answer"):
-        hashes = text_keys(rows[column], lowercase=config.lowercase, whitespace=config.whitespace)
+        hashes = (
+            column_keys(rows, column)
+            if usual
+            else text_keys(rows[column], lowercase=config.lowercase, whitespace=config.whitespace)
+        )
         keys = keys * np.uint64(0x9E3779B97F4A7C15) + hashes
     return keys
 
