@@ -45,7 +45,7 @@ class Clock:
 
 def run_once(folder: Path) -> dict[str, Any]:
     """One build and export in this process; CPU seconds per stage."""
-    from curation.build import build
+    from curation.pipeline import build
     from curation.export import export
     from curation.store import open_store
     from curation.workspace import open_workspace

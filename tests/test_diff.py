@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from app.cli import diff as command
 from app.cli.arguments import Parser
 from app.cli.render import LINES, Screen
-from curation.build import build
+from curation.pipeline import build
 from curation.diff import VersionDiff, diff
 from curation.diffing.edits import changed_fields, changed_turns, word_changes
 from curation.errors import ConfigError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from curation.build import build
+from curation.pipeline import build
 from curation.errors import ConfigError
 from curation.export import check_export, export
 from curation.folds import make_folds

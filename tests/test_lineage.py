@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curation.build import BuildOptions, Made, run_stages
+from curation.pipeline import BuildOptions, Made, run_stages
 from curation.errors import DataError
 from curation.export import export
 from curation.lineage import Inherited, edited, inheritance, inherited_splits, placed

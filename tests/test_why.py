@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.build import BuildOptions, build, run_stages
+from curation.pipeline import BuildOptions, build, run_stages
 from curation.counterfactual import above, changes
 from curation.errors import ConfigError
 from curation.lookup import Tables, candidate, find, grep

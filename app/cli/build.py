@@ -14,7 +14,7 @@ from app.cli.render import next_commands, page, percent, quote, ratio, seconds, 
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
-    from curation.build import BuildResult
+    from curation.pipeline import BuildResult
     from curation.reading.sources import Source
     from curation.recipe import Recipe
     from curation.store import Store
@@ -49,7 +49,7 @@ def run(args: Namespace) -> int:
     from app.cli.progress import progress
 
     place = _place(args)
-    from curation.build import BuildOptions, build
+    from curation.pipeline import BuildOptions, build
     from curation.store import open_store
 
     options = BuildOptions(

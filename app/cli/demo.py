@@ -30,7 +30,7 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from app.cli.build import lines
     from app.cli.progress import progress
-    from curation.build import build
+    from curation.pipeline import build
     from curation.workspace import MARKER, open_workspace
 
     root = folder(args) / args.folder
