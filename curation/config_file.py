@@ -35,6 +35,7 @@ _Loader.add_implicit_resolver(
     re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
     list("-+.0123456789"),
 )
+_TAGS: Final = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 _TYPE_NAMES: Final = {
     "object": "a mapping",
     "array": "a list",
@@ -56,9 +57,12 @@ def schema(name: str) -> dict[str, Any]:
 def load_config(path: Path, schema_name: str) -> dict[str, Any]:
     """The mapping in a YAML file, valid under the schema, or a ConfigError that names the first thing wrong."""
     text = _read(path)
-    node = _compose(path, text)
-    _refuse_duplicate_keys(path, node)
-    value = yaml.load(text, Loader=_Loader)
+    try:
+        node = _compose(path, text)
+        _refuse_odd_nodes(path, node)
+        value = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply, or within itself; write it out plainly") from None
     check_config(value, schema_name, where=str(path), lines=lambda at: _line(node, at))
     assert isinstance(value, dict)
     return value
@@ -92,7 +96,9 @@ def _explain(error: Any) -> tuple[list[Any], str]:
         case "type":
             wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
             names = " or ".join(_TYPE_NAMES[t] for t in wanted)
-            return at, f"{name} must be {names}, not {_shown(error.instance)}"
+            only = error.schema.get("required", [])
+            hint = f"; write {only[0]}: {error.instance}" if len(only) == 1 and isinstance(error.instance, str) else ""
+            return at, f"{name} must be {names}, not {_shown(error.instance)}{hint}"
         case "required":
             missing = sorted(set(error.validator_value) - set(error.instance))[0]
             where = f"{name}.{missing}" if at else missing
@@ -141,20 +147,27 @@ def _compose(path: Path, text: str) -> Any:
     return node
 
 
-def _refuse_duplicate_keys(path: Path, node: Any) -> None:
+def _refuse_odd_nodes(path: Path, node: Any) -> None:
+    """What YAML allows and no setting can mean: a key twice, a key that is no text, a tag, a number without end."""
+    line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
-            line = key.start_mark.line + 1
+            at = key.start_mark.line + 1
             if key.tag != "tag:yaml.org,2002:str":
-                raise ConfigError(f"{path}:{line}: {key.value} must be text to be a key; put it in quotes")
+                raise ConfigError(f"{path}:{at}: {key.value} must be text to be a key; put it in quotes")
             if key.value in seen:
-                raise ConfigError(f"{path}:{line}: {key.value} stands here and on line {seen[key.value]}; keep one")
-            seen[key.value] = line
-            _refuse_duplicate_keys(path, value)
+                raise ConfigError(f"{path}:{at}: {key.value} stands here and on line {seen[key.value]}; keep one")
+            seen[key.value] = at
+            _refuse_odd_nodes(path, value)
     elif isinstance(node, yaml.SequenceNode):
         for child in node.value:
-            _refuse_duplicate_keys(path, child)
+            _refuse_odd_nodes(path, child)
+    elif node.tag.endswith(":float") and node.value.lower().lstrip("+-") in (".inf", ".nan"):
+        raise ConfigError(f"{path}:{line}: {node.value} is not a number that a setting can have; write another")
+    if node.tag not in _TAGS:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise ConfigError(f"{path}:{line}: the tag {tag} is not known here; leave it out")
 
 
 def _line(node: Any, at: Sequence[Any]) -> int:

@@ -63,7 +63,7 @@ def ingest(source: Source, options: IngestOptions, progress: Callable[[int], Non
         if progress is not None:
             progress(reading.bytes_read)
     units = pa.Table.from_batches(output.units, tables.UNITS)
-    check_budget(source.name, units.num_rows, output.reasons, source.spec.max_bad, output.first_lines)
+    check_budget(source.name, units.num_rows, output.reasons, source.spec.max_bad, output.first)
     return Ingested(
         units=units,
         rows=pa.Table.from_batches(output.rows, tables.ROWS),
@@ -105,7 +105,7 @@ class _Output:
     bad_detail: list[str] = field(default_factory=list)
     quarantine: list[tuple[int, str, bytes]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
-    first_lines: dict[str, int] = field(default_factory=dict)
+    first: dict[str, tuple[int, str]] = field(default_factory=dict)  # reason -> line and what is wrong there
 
     def add_units(self, batch: Batch) -> None:
         columns = [batch.unit, _zeros(len(batch)), batch.unit, batch.line, batch.offset, batch.length]
@@ -124,7 +124,7 @@ class _Output:
         self.bad_detail.append(why.detail)
         self.quarantine.append((unit, why.reason, why.raw[:MAX_RAW]))
         self.reasons[why.reason] += 1
-        self.first_lines.setdefault(why.reason, line)
+        self.first.setdefault(why.reason, (line, why.detail))
 
     def dropped_table(self) -> Any:
         return tables.dropped_table(self.bad_pos, self.bad_reason, verdict="quarantined", detail=self.bad_detail)

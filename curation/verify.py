@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from curation.errors import CurateError
+from curation.errors import CurateError, StoreError
 from curation.store import Store, VersionInfo
 from curation.verification.accounting import clusters, ledger, members
 from curation.verification.check import LEAK, Check, Found, one_line
@@ -37,10 +37,11 @@ def verify(store: Store, version: str | VersionInfo, export_folder: Path | None 
 
 def _check(name: str, run: Callable[[], Found]) -> Check:
     clock = time.perf_counter()
+    made = True
     try:
         found = run()
     except CurateError as error:
-        found = Found([str(error)], "")
+        found, made = Found([str(error)], ""), not isinstance(error, StoreError)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # a stored record is not what it should be
         found = Found([f"could not be checked, the stored data is not as it should be ({error!r})"], "")
-    return Check(name, not found.problems, one_line(found), time.perf_counter() - clock)
+    return Check(name, not found.problems, one_line(found), time.perf_counter() - clock, made)

@@ -77,7 +77,8 @@ def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
         (root / "recipe.yaml").write_text(commented_recipe(sources or ["data/raw"]), "utf-8")
         (root / MARKER).write_text(_CURATE_YAML, "utf-8")
     except OSError as error:
-        raise ConfigError(f"{root}: cannot be made a workspace ({error.strerror})") from None
+        reason = f"cannot be made a workspace ({error.strerror})"
+        raise ConfigError(f"{root}: {reason}; make room or check who owns it, or name another folder") from None
     return open_workspace(root.resolve())
 
 

@@ -140,7 +140,7 @@ def test_what_is_not_there_is_said_with_a_suggestion(tmp_path: Path) -> None:
         "ticket.jsonl": 'ticket.jsonl: is not there; did you mean "tickets.jsonl"?',
         "raw/x.jsonl": "raw/x.jsonl: is not there; the folder raw is not there either",
         "*.csv": f"*.csv: no file matches this pattern; check it from {tmp_path}",
-        "link.jsonl": "link.jsonl: is not a regular file (a link to nothing)",
+        "link.jsonl": "link.jsonl: is a link to nothing; mend the link, or leave it out",
     }
     for path, message in messages.items():
         with pytest.raises(DataError) as caught:
@@ -272,13 +272,14 @@ def test_a_hub_name_must_be_whole() -> None:
 
 def test_the_budget_names_the_commonest_causes() -> None:
     reasons = Counter(nan=30, not_json=50, bad_utf8=15, two_values=6)
-    lines = {"nan": 7, "not_json": 2, "bad_utf8": 90, "two_values": 3}
+    lines = {"nan": (7, "-"), "not_json": (2, "expected a value"), "bad_utf8": (90, "-"), "two_values": (3, "-")}
     check_budget("x.jsonl", 10_100, reasons, 0.01, lines)
     check_budget("x.jsonl", 20, Counter(nan=20), 0.0, lines)
     with pytest.raises(DataError) as caught:
         check_budget("x.jsonl", 10_000, reasons, 0.01, lines)
     assert str(caught.value) == (
         "x.jsonl: 101 of 10,000 units cannot be read, 100 are tolerated: not_json 50 (first at line 2), "
-        "nan 30 (first at line 7), bad_utf8 15 (first at line 90), 1 more causes; mend the file or raise max_bad"
+        "nan 30 (first at line 7), bad_utf8 15 (first at line 90), 1 more causes; mend the file or raise max_bad; "
+        "line 2: expected a value"
     )
     assert caught.value.exit_code == 3

@@ -209,7 +209,7 @@ def test_a_row_is_found_by_path_id_and_text(built: tuple[Workspace, Tables], mon
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("tickets.jsonl:99", "tickets.jsonl:99: no row begins there; its rows are on lines 1 to 37"),
+        ("tickets.jsonl:99", "tickets.jsonl:99: there is no row; the last one is on line 37"),
         ("nope.jsonl:1", "nope.jsonl: is not a source of v1; sources: chats.jsonl, tickets.jsonl"),
         ("0000000000000000", "v1 has no row whose id begins with 0000000000000000; try curate why --grep TEXT"),
         (

@@ -13,12 +13,13 @@ from typing import Any, Final, TextIO
 
 from app.cli.arguments import EXIT_CODES, Parser, PrintVersion
 from app.cli.render import visible
+from curation.compiling import settle_cache
 from curation.errors import ConfigError, CurateError, did_you_mean
 
 COMMANDS: Final = ("demo", "init", "build", "versions", "show", "stats", "why", "export", "patch", "sql", "verify")
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.
-_SURROUNDINGS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_SURROUNDINGS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,6 +57,7 @@ def _run(words: list[str], heard: Namespace) -> int:
     if args.command is None:
         parser.print_help()
         return 2
+    settle_cache()
     code = int(commands[args.command].run(args))
     sys.stdout.flush()
     return code
@@ -96,6 +98,8 @@ def _surroundings(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{where}no space left on the disk; free some and run it again"
+    if error.errno == errno.EFBIG:
+        return f"{where}larger than this machine allows a file to be; raise the limit (ulimit -f) and run it again"
     return f"{where}{(error.strerror or str(error)).lower()}; check who may read and write there"
 
 

@@ -11,9 +11,11 @@ from app.cli.arguments import Parser, share, whole_number
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import next_commands, page, percent, quote, ratio, seconds, table, visible
+from curation.compiling import announcing
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
+    from app.cli.progress import Bar, Lines
     from curation.pipeline import BuildResult
     from curation.reading.sources import Source
     from curation.recipe import Recipe
@@ -48,14 +50,19 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from app.cli.progress import progress
 
-    place = _place(args)
+    shown = progress()
+    with announcing(shown.note):
+        return _run(args, _place(args), shown)
+
+
+def _run(args: Namespace, place: Place, shown: Lines | Bar) -> int:
     from curation.pipeline import BuildOptions, build
     from curation.store import open_store
 
     options = BuildOptions(
         workers=args.workers, max_bad=args.max_bad, message=args.message, trust_stages=args.trust_stages
     )
-    before, shown = _current(place.workspace), progress()
+    before = _current(place.workspace)
     try:
         result = build(place.workspace, recipe=place.recipe, options=options, progress=shown)
     except KeyboardInterrupt:
@@ -106,6 +113,10 @@ def _place(args: Namespace) -> Place:
 
 def _refuse_missing(path: Any, name: str) -> None:
     """Before a workspace is made: one made for a misspelt file would only be in the way."""
+    from curation.reading.sources import is_text
+
+    if not is_text(name):
+        raise ConfigError(f"{name}: its name is not UTF-8; rename it")
     if not name.startswith("hf:") and not path.exists() and not any(c in name for c in "*?["):
         raise ConfigError(f"{name}: no such file or folder")
 
@@ -129,9 +140,9 @@ def _names(expanded: Sequence[Source]) -> set[str]:
     return {source.name for source in expanded}
 
 
-def _current(workspace: Workspace) -> str | None:
+def _current(workspace: Workspace) -> bytes | None:
     current = workspace.store_path / "CURRENT"
-    return current.read_text("utf-8") if current.exists() else None
+    return current.read_bytes() if current.is_file() else None
 
 
 def _data(result: BuildResult, place: Place) -> dict[str, Any]:

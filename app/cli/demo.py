@@ -11,6 +11,7 @@ from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import visible
+from curation.compiling import announcing
 from curation.errors import ConfigError
 
 SAMPLE: Final = Path(__file__).resolve().parent.parent.parent / "data"
@@ -36,7 +37,12 @@ def run(args: Namespace) -> int:
     root = folder(args) / args.folder
     if not (root / MARKER).exists():
         _copy_sample(root)
-    result = build(open_workspace(root.resolve()), progress=progress())
+    shown = progress()
+    try:
+        with announcing(shown.note):
+            result = build(open_workspace(root.resolve()), progress=shown)
+    finally:
+        shown.stop()
     report = [line for line in lines(result, made=False) if not line.startswith("next:")]
     data = {"workspace": str(root.resolve()), "version": result.version.name, "id": result.version.id}
     emit(args, data, [*report, *_next(args.folder)])
@@ -46,9 +52,17 @@ def run(args: Namespace) -> int:
 def _copy_sample(root: Path) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
-    shutil.copytree(SAMPLE / "raw", root / "data" / "raw")
-    shutil.copy(SAMPLE / "recipe.yaml", root / "recipe.yaml")
-    (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
+    there = root.exists()
+    try:
+        shutil.copytree(SAMPLE / "raw", root / "data" / "raw")
+        shutil.copy(SAMPLE / "recipe.yaml", root / "recipe.yaml")
+        (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
+    except OSError as error:  # copytree gathers its errors: (from, to, reason) each
+        shutil.rmtree(root / "data" if there else root, ignore_errors=True)
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise ConfigError(
+            f"{root}: the sample cannot be copied there ({reason}); free some space, or name another folder"
+        ) from None
 
 
 def _next(name: str) -> list[str]:

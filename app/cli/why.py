@@ -14,6 +14,8 @@ from app.cli.render import LINES, Screen, clip, next_commands, number, page, quo
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from curation.lookup import Row, Tables
     from curation.why import Note, Story, Tie
 
@@ -35,7 +37,6 @@ def add_parser(parser: Parser) -> None:
 
 def run(args: Namespace) -> int:
     from curation.lookup import Tables, find, grep
-    from curation.why import explain
 
     if (args.target is None) == (args.grep is None):
         raise ConfigError("name one row: FILE:LINE, the beginning of its id, or --grep TEXT")
@@ -46,9 +47,21 @@ def run(args: Namespace) -> int:
         raise ConfigError(f"no row of {chosen.name} holds {quote(args.grep)}")
     if len(found) > 1:
         return _candidates(args, tables, found)
-    story = explain(tables, found[0], here.root)
+    story = _explained(tables, found[0], here.root)
     emit(args, asdict(story), lines(story, Screen.here()))
     return 0
+
+
+def _explained(tables: Tables, index: int, root: Path) -> Story:
+    from curation.why import explain
+
+    if tables.entry(index)["verdict"] == "kept":
+        return explain(tables, index, root)
+    from app.cli.progress import progress
+    from curation.compiling import announcing
+
+    with announcing(progress().note):  # what would have kept it is tried, stage by stage
+        return explain(tables, index, root)
 
 
 def _candidates(args: Namespace, tables: Tables, found: list[int]) -> int:

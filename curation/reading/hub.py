@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from curation.errors import ConfigError, DataError
 from curation.reading.arrow import rows_of, slices
@@ -14,6 +17,8 @@ from curation.reading.sources import Source, SourceSpec, hash_file
 from curation.reading.unit import Batch, Progress
 
 _NAME: Final = re.compile(r"hf:(?P<name>[\w.-]+/[\w.-]+)(?::(?P<config>[^/:]+))?(?:/(?P<split>[\w.-]+))?")
+_PROXIES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")  # behind one, a direct try says nothing
+_PATIENCE: Final = 5.0  # seconds
 
 
 def hub_sources(spec: SourceSpec) -> Iterator[Source]:
@@ -45,6 +50,7 @@ def _parts(name: str) -> re.Match[str]:
 
 
 def _load(base: str, split: str | None) -> Any:
+    _offline_if_out_of_reach()
     import datasets
 
     match = _parts(base)
@@ -60,6 +66,20 @@ def _load(base: str, split: str | None) -> Any:
     finally:
         if quiet:
             datasets.enable_progress_bars()
+
+
+def _offline_if_out_of_reach() -> None:
+    """Without a network the library would try for half a minute; told so beforehand it looks into its cache at once."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or any(os.environ.get(name) for name in _PROXIES):
+        return
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 443), timeout=_PATIENCE).close()
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+        os.environ["HF_HUB_OFFLINE"] = "1"  # for `datasets`, which is imported after this, and for workers
 
 
 def _hash(rows: Any) -> tuple[str, int]:

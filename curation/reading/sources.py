@@ -85,7 +85,7 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
 
         yield from hub_sources(spec)
         return
-    path = Path(os.path.normpath(root / Path(spec.path).expanduser()))
+    path = _located(spec.path, root)
     if os.path.lexists(path):
         named = [path]
     elif glob.has_magic(spec.path):
@@ -94,7 +94,10 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
             raise DataError(f"{spec.path}: no file matches this pattern; check it from {root}")
     else:
         raise DataError(f"{spec.path}: is not there{_suggestion(path, root)}")
-    found, ignored = _files(named, several=len(named) > 1)
+    try:
+        found, ignored = _files(named, several=len(named) > 1)
+    except PermissionError as error:
+        raise unreadable(source_name(Path(error.filename), root), error) from None
     if ignored:
         notes.append(
             f"{spec.path}: {_listed([source_name(path, root) for path in ignored])} ignored, not a known ending"
@@ -103,6 +106,17 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
         raise DataError(f"{spec.path}: holds no file that can be read; known endings: {_KNOWN}")
     for path in sorted(set(found), key=lambda path: source_name(path, root)):
         yield from _file_sources(path, spec, root, notes)
+
+
+def _located(name: str, root: Path) -> Path:
+    """Where a source's path leads; ~ is the home folder, unless a file is called so."""
+    plain = Path(os.path.normpath(root / name))
+    if not name.startswith("~") or os.path.lexists(plain):
+        return plain
+    try:
+        return Path(os.path.normpath(Path(name).expanduser()))
+    except RuntimeError:  # no such user, or no home: the name is taken as it stands
+        return plain
 
 
 def _files(named: Iterable[Path], several: bool) -> tuple[list[Path], list[Path]]:
@@ -158,6 +172,8 @@ def _container(path: Path) -> str | None:
 
 def _file_sources(path: Path, spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Source]:
     name = source_name(path, root)
+    if not is_text(name):
+        raise DataError(f"{name}: its name is not UTF-8; rename it")
     if path.is_dir():
         from curation.reading.arrow import dataset_splits
 
@@ -165,8 +181,10 @@ def _file_sources(path: Path, spec: SourceSpec, root: Path, notes: list[str]) ->
             digest, size = hash_folder(split)
             yield Source(source_name(split, root), split, "dataset", None, digest, size, spec)
         return
+    if not path.exists():
+        raise DataError(f"{name}: is a link to nothing; mend the link, or leave it out")
     if not path.is_file():
-        raise DataError(f"{name}: is not a regular file{' (a link to nothing)' if path.is_symlink() else ''}")
+        raise DataError(f"{name}: is not a regular file; copy what it gives into one")
     yield _file_source(name, path, spec, notes)
 
 
@@ -189,6 +207,11 @@ def _file_source(name: str, path: Path, spec: SourceSpec, notes: list[str]) -> S
     if container is None:
         _refuse_unknown(name, head)
     return Source(name, path, "jsonl" if layout == "lines" else "json", compression, digest, size, spec)
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name can be written down: bytes that are not UTF-8 reach us as lone surrogates."""
+    return name.isascii() or name.encode(errors="replace").decode() == name
 
 
 def _as_container(kind: str) -> Container:

@@ -19,6 +19,8 @@ _REASONS: Final = {
     errno.EDQUOT: "the disk quota is used up; free some space and try again",
     errno.EFBIG: "the file would exceed the allowed file size; raise the limit (ulimit -f) and try again",
     errno.EROFS: "the disk is read-only",
+    errno.ENOTDIR: "a file stands where a folder is needed; move it away, or name another place",
+    errno.ENOENT: "a folder is missing and cannot be made; name another place",
     errno.EACCES: "permission denied; check who owns the folder",
     errno.EPERM: "permission denied; check who owns the folder",
 }

@@ -24,13 +24,14 @@ class Check:
     ok: bool
     detail: str  # one line
     seconds: float
+    made: bool = True  # False: the store is damaged where the check looks
 
     @property
     def exit_code(self) -> int:
-        """0 where it holds, 4 for a leak, 1 for anything else."""
+        """0 where it holds, 4 for a leak, 1 for anything else, such as files too damaged to look for one."""
         if self.ok:
             return 0
-        return LeakError.exit_code if self.name == LEAK else CurateError.exit_code
+        return LeakError.exit_code if self.made and self.name == LEAK else CurateError.exit_code
 
 
 def one_line(found: Found) -> str:
