@@ -45,8 +45,8 @@ class Clock:
 
 def run_once(folder: Path) -> dict[str, Any]:
     """One build and export in this process; CPU seconds per stage."""
-    from curation.pipeline import build
     from curation.export import export
+    from curation.pipeline import build
     from curation.store import open_store
     from curation.workspace import open_workspace
 

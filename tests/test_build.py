@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from curation.pipeline import BuildOptions, BuildResult, build
 from curation.errors import ConfigError, DataError, StoreBusyError
 from curation.export import export
+from curation.pipeline import BuildOptions, BuildResult, build
 from curation.store import Store, open_store
 from curation.tables import Verdict
 from curation.verify import verify

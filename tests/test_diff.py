@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from app.cli import diff as command
 from app.cli.arguments import Parser
 from app.cli.render import LINES, Screen
-from curation.pipeline import build
 from curation.diff import VersionDiff, diff
 from curation.diffing.edits import changed_fields, changed_turns, word_changes
 from curation.errors import ConfigError
 from curation.folds import make_folds
+from curation.pipeline import build
 from curation.store import Store
 from tests.lineage_workspace import line, store_of, workspace, write
 from tests.store_samples import publish, record, tables

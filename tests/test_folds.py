@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from curation.pipeline import build
 from curation.errors import ConfigError
 from curation.export import check_export, export
 from curation.folds import make_folds
+from curation.pipeline import build
 from curation.store import Store, VersionInfo
 from curation.verify import verify
 from tests.lineage_workspace import line, store_of, workspace

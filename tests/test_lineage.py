@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curation.pipeline import BuildOptions, Made, run_stages
 from curation.errors import DataError
 from curation.export import export
 from curation.lineage import Inherited, edited, inheritance, inherited_splits, placed
+from curation.pipeline import BuildOptions, Made, run_stages
 from curation.progress import Silent
 from curation.splits import split
 from curation.splits.config import SPLITS, SplitConfig
