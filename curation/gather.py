@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from curation import tables
 from curation.ingest import Ingested, IngestOptions, ingest
 from curation.progress import Progress
 from curation.reading.sources import Source
+from curation.workers import map_in_processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +52,7 @@ def _ingest_all(
             yield ingest(source, options, _offset(advance, before))
             before += source.bytes
         return
-    # Spawned, never forked: a forked child inherits threads and file handles of Arrow and DuckDB.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(sources)), mp_context=context) as pool:
-        futures = [pool.submit(ingest, source, options) for source in sources]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+    yield from map_in_processes(partial(ingest, options=options), sources, workers, lambda source: source.name)
 
 
 def _offset(advance: Callable[[int], None], before: int) -> Callable[[int], None]:

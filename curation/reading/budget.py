@@ -17,7 +17,7 @@ _DETAIL: Final = 200
 def check_budget(
     source_name: str, units: int, bad_reasons: Counter[str], max_bad: float, first: Mapping[str, tuple[int, str]]
 ) -> None:
-    """DataError if more units are bad than tolerated; `first` has a line to look at for each reason, and what it said."""
+    """DataError if more units are bad than tolerated; `first`: for each reason a line, and what is wrong there."""
     bad = bad_reasons.total()
     allowed = max(FLOOR, math.ceil(round(max_bad * units, 6)))
     if bad <= allowed:
