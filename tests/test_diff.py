@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.cli import diff as command
+from app.cli import main
 from app.cli.arguments import Parser
 from app.cli.render import LINES, Screen
 from curation.diff import VersionDiff, diff
@@ -139,6 +140,24 @@ def test_moved_rows_say_what_moved_them(tmp_path: Path) -> None:
     build(made)
     assert set(diff(store, "v2", "v3").moved["why"].to_pylist()) == {"split settings changed"}
     assert set(diff(store, "v1", make_folds(store, "v1", 2)[0]).moved["why"].to_pylist()) == {"fold"}
+
+
+def test_patches_are_named(tmp_path: Path) -> None:
+    made = workspace(tmp_path, [line(n) for n in range(12)])
+    build(made)
+    name = next(iter(diff(store_of(made), "v1", "v1").new.kept["row_id"].to_pylist())).hex()[:12]
+    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes", "--reason"]
+    assert main([*words, "too vague", "--row", name, "--answer", "Ask in room 4."]) == 0
+    assert main([*words, "wrong place", "--drop", "--where", "line = 5"]) == 0
+    build(made)
+    found = diff(store_of(made), "v1", "v2")
+    changes = {entry["change"]: entry for entry in found.changes.to_pylist()}
+    assert changes.keys() == {"edited", "removed"}
+    assert {entry["why"] for entry in changes.values()} == {"patch"}
+    assert changes["removed"]["detail"] == "p-002 by ana: wrong place"
+    assert changes["edited"]["detail"].startswith("p-001 by ana: too vague")
+    (edit,) = found.edits()
+    assert [turn.after for turn in edit.turns] == ["Ask in room 4."]
 
 
 def test_cleaning_that_changes_a_row_is_an_edit(tmp_path: Path) -> None:

@@ -11,14 +11,11 @@ import pytest
 
 from curation.errors import DataError
 from curation.export import export
-from curation.lineage import Inherited, edited, inheritance, inherited_splits, placed
-from curation.pipeline import BuildOptions, Made, run_stages
-from curation.progress import Silent
+from curation.folds import make_folds
+from curation.lineage import edited, inheritance, inherited_splits, placed
+from curation.pipeline import build
 from curation.splits import split
 from curation.splits.config import SPLITS, SplitConfig
-from curation.store import Store, VersionInfo
-from curation.version_id import version_id
-from curation.workspace import Workspace
 from tests.lineage_workspace import line, splits_by_id, store_of, workspace, write
 from tests.split_rows import by_row_id, rows_table
 
@@ -190,47 +187,38 @@ def test_an_unknown_split_is_one_clear_line() -> None:
 # ---- whole builds
 
 
-def build_in_lineage(made: Workspace) -> tuple[VersionInfo, Made, Inherited]:
-    recipe = made.load_recipe()
-    store = Store.create(made.store_path)
-    parent = store.latest()
-    options, resolved = BuildOptions(), recipe.resolved()
-    inherit = inheritance(store, parent, resolved)
-    rows = run_stages(made, recipe, options, Silent()).stored["rows"]
-    inherited = inherit(rows)
-    done = run_stages(made, recipe, options, Silent(), inherited.splits)
-    version = store.publish(
-        version_id(done.stored["members"], resolved),
-        done.stored,
-        parent=parent.id if parent else None,
-        message="",
-        recipe=resolved,
-        stats={"split": done.report},
-        created="2030-01-01T00:00:00+00:00",
-    )
-    return version, done, inherited
-
-
 def test_edited_rows_keep_their_split_in_a_build_and_absent_ones_come_back_to_it(tmp_path: Path) -> None:
     rows = [line(n) for n in range(40)]
     made = workspace(tmp_path / "w", rows)
-    build_in_lineage(made)
+    build(made)
     first = splits_by_id(store_of(made), "v1")
     held_out = [n for n, name in first.items() if name != "train"]
     reworded = [{**row, "prompt": f"Tell me: {row['prompt'][::-1]}"} if row["id"] in held_out else row for row in rows]
     write(tmp_path / "w", [row for row in reworded if row["id"] % 10])
-    build_in_lineage(made)
+    build(made)
     second = splits_by_id(store_of(made), "v2")
     assert second.items() <= first.items()
     assert len(second) == 36
     write(tmp_path / "w", [*rows, *(line(n) for n in range(40, 60))])
-    build_in_lineage(made)
+    build(made)
     assert first.items() <= splits_by_id(store_of(made), "v3").items()
+
+
+def test_folds_are_no_parents(tmp_path: Path) -> None:
+    rows = [line(n) for n in range(30)]
+    made = workspace(tmp_path / "w", rows)
+    build(made)
+    before = splits_by_id(store_of(made), "v1")
+    make_folds(store_of(made), "v1", 3)
+    write(tmp_path / "w", [*rows, line(40)])
+    child = build(made).version
+    assert (child.name, child.parent) == ("v2", store_of(made).resolve("v1").id)
+    assert before.items() <= splits_by_id(store_of(made), "v2").items()
 
 
 def test_new_split_settings_begin_a_new_lineage(tmp_path: Path) -> None:
     made = workspace(tmp_path / "w", [line(n) for n in range(40)])
-    version, _, _ = build_in_lineage(made)
+    version = build(made).version
     store, same = store_of(made), made.load_recipe().resolved()
     rows = store.table(version, "rows")
     assert len(inheritance(store, version, same)(rows).splits) == 40
@@ -252,7 +240,7 @@ def test_two_orders_of_the_same_edits_give_the_same_exports(tmp_path: Path, seed
     exports = []
     for name in ("one", "other"):
         made = workspace(tmp_path / name, base)
-        build_in_lineage(made)
+        build(made)
         rng.shuffle(edits)
         rows: dict[int, Any] = {row["id"]: row for row in base}
         files: dict[str, Any] = {}
@@ -261,7 +249,7 @@ def test_two_orders_of_the_same_edits_give_the_same_exports(tmp_path: Path, seed
         write(made.root, list(rows.values()))
         for file in files:
             write(made.root, files[file], file)
-        version, _, _ = build_in_lineage(made)
+        version = build(made).version
         assert version.name == "v2"
         export(store_of(made), version, made.splits_path)
         exports.append({path.name: path.read_bytes() for path in made.splits_path.iterdir()})
