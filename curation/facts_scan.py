@@ -207,7 +207,23 @@ def _money_or_percent(data: Any, i: Any, first: Any, end: Any, number_end: Any) 
         return (37 if beside else 0), wide
     if point not in (0x24, 0x20AC, 0xA3, 0xA5):
         return 0, wide
-    return (point if beside or _is_digit(data, i + wide, first, end) else 0), wide
+    after = i + wide
+    after += after < end and data[after] == _SPACE  # "$ 5" is "$5"
+    return (point if beside or _is_digit(data, after, first, end) else 0), wide
+
+
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _after_of(data: Any, start: Any, end: Any, last: Any) -> Any:
+    """The end of "of", "of a", "of an" or "of the", if that is the word at start, else 0: 0.5 of a tablespoon."""
+    if end - start != 2 or data[start] | 32 != 111 or data[start + 1] | 32 != 102:
+        return 0
+    if end + 2 < last and data[end] == _SPACE and data[end + 1] == 97:
+        if data[end + 2] == _SPACE:
+            return end + 2
+        if end + 3 < last and data[end + 2] == 110 and data[end + 3] == _SPACE:
+            return end + 3
+    the = end + 4 < last and data[end] == _SPACE and data[end + 1] == 116 and data[end + 2] == 104
+    return end + 4 if the and data[end + 3] == 101 and data[end + 4] == _SPACE else end
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
@@ -286,6 +302,8 @@ def _scan_text(data: Any, first: Any, end: Any, table: Any, lexicon: Any, found:
                 _write(found, used, what, meaning_of if what != NEGATION else np.uint64(1), start, i)
                 used += 1
                 number_end = i if what == NUMBER else number_end
+            elif 0 <= start - number_end <= 2:
+                number_end = max(number_end, _after_of(data, start, i, end))
         elif letters == 0:
             number_end = i
             if not (line_start and i - start <= 3 and _numbers_a_list(data, i, end)):
