@@ -21,10 +21,12 @@ class Outcome:
 
     gathered: Gathered
     rows: Any  # tables.ROWS of all rows that reached `normalise`, with their exported record
+    languages: Any  # tables.ROWS of all rows that stage `language` kept, with its columns if it was on
     dropped: Sequence[tuple[str, Any]]  # (stage, tables.DROPPED)
     flagged: Sequence[tuple[str, Any]]  # (stage, tables.FLAGGED)
     placed: Any  # pos, split, place, cluster of the kept rows
     edges: Any  # left, right (pos), similarity, kind, fact
+    contamination: Any  # stages.decontaminate.CONTAMINATION
 
 
 def stored_tables(outcome: Outcome) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def stored_tables(outcome: Outcome) -> dict[str, Any]:
         "ledger": _ledger(outcome, ids),
         "flags": _flags(outcome, ids),
         "edges": _edges(outcome.edges, ids),
+        "contamination": _contamination(outcome.contamination, ids),
         "quarantine": gathered.quarantine,
         "sources": pa.Table.from_pylist(gathered.sources, tables.STORED["sources"]),
     }
@@ -141,9 +144,25 @@ def _ledger(outcome: Outcome, ids: _Ids) -> Any:
             "cluster": placed["cluster"],
             "split": placed["split"],
             "detail": taken["detail"],
+            **{name: _language(outcome.languages, name, n) for name in ("prompt_language", "answer_language")},
         },
         schema=tables.STORED["ledger"],
     )
+
+
+def _language(rows: Any, name: str, n: int) -> Any:
+    return _scattered(rows["pos"], rows[name], n) if name in rows.column_names else pa.nulls(n, pa.string())
+
+
+def _contamination(matches: Any, ids: _Ids) -> Any:
+    pos = matches["pos"]
+    of_row = {
+        "source": ids.of(ids.source, pos),
+        "unit": ids.of(ids.units["unit"], pos),
+        "row_id": ids.of(ids.row_id, pos),
+    }
+    schema = tables.STORED["contamination"]
+    return pa.table({name: of_row[name] if name in of_row else matches[name] for name in schema.names}, schema=schema)
 
 
 def _flags(outcome: Outcome, ids: _Ids) -> Any:

@@ -9,16 +9,22 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.errors import ConfigError, did_you_mean
 from curation.reading.sources import Source
 
 
-def with_preferences(rows: Any, sources: Sequence[Source], reviewed_field: str | None) -> Any:
-    """tables.ROWS with `priority` (int32), `reviewed` (bool), `fixed_split` and `source_name` (text) appended."""
+def with_preferences(rows: Any, sources: Sequence[Source], reviewed_field: str | None, edited: Any = None) -> Any:
+    """tables.ROWS with `priority` (int32), `reviewed` (bool), `fixed_split` and `source_name` (text) appended.
+
+    Rows whose pos is in `edited` (somebody patched them) count as reviewed.
+    """
 
     def per_source(values: list[Any], kind: Any) -> Any:
         return pc.take(pa.array(values, kind), rows["source"]) if sources else pa.array([], kind)
 
     reviewed = per_source([source.spec.reviewed for source in sources], pa.bool_())
+    if edited is not None and len(edited):
+        reviewed = pc.or_(reviewed, pc.is_in(rows["pos"], value_set=edited))
     if reviewed_field:
         reviewed = pc.or_(reviewed, _truthy(rows["record"], reviewed_field))
     return (
@@ -31,5 +37,10 @@ def with_preferences(rows: Any, sources: Sequence[Source], reviewed_field: str |
 
 def _truthy(records: Any, field: str) -> Any:
     """Whether meta.<field> is true, 1, or the word true or yes."""
-    values = (orjson.loads(record.as_py())["meta"].get(field) for record in records)
+    metas = [orjson.loads(record.as_py())["meta"] for record in records]
+    if metas and not any(field in meta for meta in metas):
+        known = {key for meta in metas for key in meta}
+        hint = did_you_mean(field, known) if known else "; the rows have no fields of their own"
+        raise ConfigError(f'reviewed_field: no row has a field "{field}"{hint}')
+    values = (meta.get(field) for meta in metas)
     return pa.array([value is True or str(value).lower() in ("1", "true", "yes") for value in values], pa.bool_())

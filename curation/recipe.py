@@ -15,8 +15,10 @@ from curation.reading.sources import SourceSpec
 from curation.selection.config import SelectConfig
 from curation.splits.config import SplitConfig
 from curation.stages.conflicts import ConflictsConfig
+from curation.stages.decontaminate import DecontaminateConfig
 from curation.stages.exact import ExactConfig
 from curation.stages.filters import FiltersConfig
+from curation.stages.language import LanguageConfig
 from curation.stages.near import NearConfig
 from curation.stages.normalise import NormaliseConfig
 from curation.stages.turns import TurnsConfig
@@ -39,9 +41,11 @@ class Recipe:
     normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
     turns: TurnsConfig = field(default_factory=TurnsConfig)
     filters: FiltersConfig = field(default_factory=FiltersConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
     conflicts: ConflictsConfig = field(default_factory=ConflictsConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     near: NearConfig = field(default_factory=NearConfig)
+    decontaminate: DecontaminateConfig = field(default_factory=DecontaminateConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     stages: tuple[StageSpec, ...] = ()
     split: SplitConfig = field(default_factory=SplitConfig)
@@ -57,9 +61,11 @@ _SECTIONS: Final[dict[str, Any]] = {
     "normalise": NormaliseConfig,
     "turns": TurnsConfig,
     "filters": FiltersConfig,
+    "language": LanguageConfig,
     "conflicts": ConflictsConfig,
     "exact": ExactConfig,
     "near": NearConfig,
+    "decontaminate": DecontaminateConfig,
     "select": SelectConfig,
     "split": SplitConfig,
     "export": ExportConfig,

@@ -151,6 +151,8 @@ STORED: Final = {
             ("cluster", pa.int64()),
             ("split", pa.string()),
             ("detail", pa.string()),
+            ("prompt_language", pa.string()),  # und: cannot be told; null where it was not looked at
+            ("answer_language", pa.string()),
         ]
     ),
     # Notes: what stages noticed and let pass, in build order.
@@ -175,6 +177,22 @@ STORED: Final = {
             ("similarity", pa.float32()),
             ("kind", pa.string()),  # near | equal | opening | group | differs_in_fact
             ("fact", pa.string()),  # what differs, for differs_in_fact
+        ]
+    ),
+    # Evaluation items found in rows, whether these were dropped for it or not.
+    "contamination": pa.schema(
+        [
+            ("set", pa.string()),
+            ("set_sha256", pa.string()),
+            ("item", pa.string()),
+            ("source", pa.string()),
+            ("unit", pa.int64()),
+            ("row_id", _ID),
+            ("start", pa.int64()),  # characters of system, prompt and answer, joined by newlines
+            ("end", pa.int64()),
+            ("coverage", pa.float64()),  # share of the question's telling n-grams
+            ("how", pa.string()),  # stem | stem+choices | stem+answer
+            ("dropped", pa.bool_()),
         ]
     ),
     # Raw bytes of quarantined units (the first MiB of each).

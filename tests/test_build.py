@@ -196,7 +196,7 @@ def test_a_stage_that_loses_rows_stops_the_build(tmp_path: Path, monkeypatch: py
 
         return Verdict(table.slice(1), tables.empty(tables.DROPPED), tables.empty(tables.FLAGGED))
 
-    monkeypatch.setattr("curation.pipeline.exact", forgetful)
+    monkeypatch.setattr("curation.flow.exact", forgetful)
     with pytest.raises(AssertionError, match="stage exact lost 1 of 40 rows"):
         build(tiny_workspace(tmp_path))
 

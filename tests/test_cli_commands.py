@@ -131,9 +131,10 @@ def test_the_figures_add_up(here: Path, capsys: Capture) -> None:
 def test_stages_shows_the_stage_table(here: Path, capsys: Capture) -> None:
     lines = run(capsys, ["build", "--stages", "--max-bad", "20%"])
     heads = [line.split()[0] for line in lines]
-    stages = ["read", "turns", "normalise", "filters", "conflicts", "exact", "near", "split"]
+    stages = ["read", "turns", "normalise", "filters", "language", "conflicts", "exact", "near"]
+    stages += ["decontaminate", "select", "split"]
     start = heads.index("stage")
-    assert heads[start + 1 : start + 9] == stages
+    assert heads[start + 1 : start + 12] == stages
 
 
 def test_other_files_inside_a_workspace_are_refused(here: Path, capsys: Capture) -> None:

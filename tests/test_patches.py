@@ -280,7 +280,7 @@ def test_a_build_applies_each_entry_once_and_again_the_same(tmp_path: Path) -> N
     assert stored["members"].num_rows == before["members"].num_rows
     assert first != second
     assert patched_build(tmp_path)[2] == second
-    assert summary(patched.applied) == [
+    assert summary(patched) == [
         {"id": "p-001", "ops": {"drop": 1, "add": 1}, "units": 2, "author": "ana", "reason": "wrong"}
     ]
     set_aside(tmp_path, "p-001")
@@ -292,7 +292,7 @@ def test_the_ledger_has_the_new_id_of_an_edited_row(tmp_path: Path) -> None:
     record = stored_row(tmp_path, "number 0?")
     write_patch(tmp_path, [{"op": "edit", **names(record), "turns": [{"turn": 2, "content": "Nought. "}], **SAID}])
     stored, patched, _ = patched_build(tmp_path)
-    (link,) = links(patched.applied)
+    (link,) = links(patched)
     assert link[0] == row_id(record)
     (line,) = [x for x in stored["ledger"].to_pylist() if (x["source"], x["line"]) == ("raw/a.jsonl", 1)]
     assert (line["row_id"], line["verdict"]) == (link[1], "kept")

@@ -13,10 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.pipeline import BuildOptions, build, run_stages
 from curation.counterfactual import above, changes
 from curation.errors import ConfigError
+from curation.flow import BuildOptions, run_stages
 from curation.lookup import Tables, candidate, find, grep
+from curation.pipeline import build
 from curation.progress import Silent
 from curation.recipe import recipe_from
 from curation.rerun import changed_recipe

@@ -16,7 +16,10 @@ from app.cli.render import visible
 from curation.compiling import settle_cache
 from curation.errors import ConfigError, CurateError, did_you_mean
 
-COMMANDS: Final = ("demo", "init", "build", "versions", "show", "stats", "why", "export", "patch", "sql", "verify")
+COMMANDS: Final = (
+    *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
+    *("patch", "sql", "verify", "gc"),
+)
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.
 _SURROUNDINGS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG}
@@ -25,8 +28,7 @@ _SURROUNDINGS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, e
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; only a bug of ours raises."""
     words = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):
-        _never_fail_on_odd_text(stream)
+    sys.stdout, sys.stderr = (_open_stream(stream) for stream in (sys.stdout, sys.stderr))
     heard = Namespace(command=None, json="--json" in words, directory=".")
     try:
         return _run(words, heard)
@@ -90,7 +92,10 @@ def _fail(heard: Namespace, message: str, code: int) -> int:
     line = visible(" ".join(message.split("\n")))
     print(f"curate {heard.command}: {line}" if heard.command else f"curate: {line}", file=sys.stderr)
     if heard.json:
-        print(json.dumps({"error": message, "exit_code": code}))
+        try:
+            print(json.dumps({"error": message, "exit_code": code}), flush=True)
+        except OSError:  # stdout may be what failed
+            _discard(sys.stdout)
     return code
 
 
@@ -103,9 +108,13 @@ def _surroundings(error: OSError) -> str:
     return f"{where}{(error.strerror or str(error)).lower()}; check who may read and write there"
 
 
-def _never_fail_on_odd_text(stream: TextIO | Any) -> None:
+def _open_stream(stream: TextIO | Any) -> TextIO | Any:
+    """The stream, made to write any text; if the caller closed it (>&-), one that goes nowhere."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def _discard(stream: TextIO) -> None:

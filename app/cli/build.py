@@ -43,16 +43,23 @@ def add_parser(parser: Parser) -> None:
         "--max-bad", metavar="SHARE", type=share, help="share of bad units a source may have: 0.01, 1%%"
     )
     command.add_argument("-m", "--message", metavar="TEXT", help="a note kept with the version")
+    command.add_argument(
+        "--folds", metavar="K", type=whole_number, help="also make K children, each with another part in validation"
+    )
     command.add_argument("--trust-stages", action="store_true", help="run the recipe's own stages without their trust:")
     command.add_argument("--stages", action="store_true", help="also show what each stage kept and dropped")
 
 
 def run(args: Namespace) -> int:
     from app.cli.progress import progress
+    from curation.mounts import unsafe_mount
 
     shown = progress()
     with announcing(shown.note):
-        return _run(args, _place(args), shown)
+        place = _place(args)
+        if unsafe := unsafe_mount(place.workspace.root):
+            shown.note(unsafe)
+        return _run(args, place, shown)
 
 
 def _run(args: Namespace, place: Place, shown: Lines | Bar) -> int:
@@ -76,9 +83,22 @@ def _run(args: Namespace, place: Place, shown: Lines | Bar) -> int:
         raise
     finally:
         shown.stop()
-    example = example_target(result, open_store(place.workspace.store_path))
-    emit(args, _data(result, place), lines(result, made=place.made, example=example, stages=args.stages))
+    store = open_store(place.workspace.store_path)
+    example = example_target(result, store)
+    report = lines(result, made=place.made, example=example, stages=args.stages)
+    folds = _folds(store, result, args.folds) if args.folds else []
+    emit(args, {**_data(result, place), "folds": folds}, [*report[:-1], *_named(folds), *report[-1:]])
     return 0
+
+
+def _folds(store: Store, result: BuildResult, folds: int) -> list[str]:
+    from curation.folds import make_folds
+
+    return [version.name for version in make_folds(store, result.version, folds)]
+
+
+def _named(folds: list[str]) -> list[str]:
+    return [f"folds: {folds[0]} to {folds[-1]}, each with another part of the rows in validation"] if folds else []
 
 
 @dataclass(frozen=True, slots=True)

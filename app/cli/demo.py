@@ -59,7 +59,8 @@ def _copy_sample(root: Path) -> None:
         (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
     except OSError as error:  # copytree gathers its errors: (from, to, reason) each
         shutil.rmtree(root / "data" if there else root, ignore_errors=True)
-        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        text = error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
+        reason = text.partition("] ")[2].partition(":")[0] or text
         raise ConfigError(
             f"{root}: the sample cannot be copied there ({reason}); free some space, or name another folder"
         ) from None

@@ -18,22 +18,7 @@ from curation.patches.entry import Entry, expectation
 from curation.records import row_id, sides
 from curation.tables import Verdict
 
-# What a version keeps of its patches: one line an entry, in the order applied.
-PATCHES: Final = pa.schema(
-    [
-        ("patch", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("op", pa.string()),
-        ("row_id", pa.binary(16)),  # the row named; null for an added one
-        ("result_row_id", pa.binary(16)),  # what became of it; null for a dropped one
-        ("units", pa.int64()),  # how many units held that row
-        ("author", pa.string()),
-        ("time", pa.string()),
-        ("reason", pa.string()),
-        ("tags", pa.string()),  # ids of tag events, with commas between
-    ]
-)
+PATCHES: Final = tables.STORED["patches"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ class AvoidedPair:
 def closest_avoided(ties: Ties, pos: Ints, split: Ints, cluster: Ints) -> list[AvoidedPair]:
     """The most similar unequal questions kept on one side, one pair a cluster as far as that goes, then equal ones.
 
-    Pairs around test rows come before others. A random split would have parted many of them. Rows that left the build for a fixed test row count.
+    Pairs around test rows come before others. A random split would have parted many of them. Rows that left the build
+    for a fixed test row count.
     """
     row_of = _rows_of_texts(ties, split)
     found = [_near_pair(ties, pos, row_of, at) for at in _near(ties, row_of, split, cluster)]

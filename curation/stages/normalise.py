@@ -13,16 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.errors import ConfigError
+from curation.language.cedilla import fold_romanian
 from curation.records import canonical, sides
 from curation.tables import DROPPED, FLAGGED, Verdict, empty
 
 _TEXTS: Final = ("system", "prompt", "answer")
+_CEDILLA: Final = "[\u015e\u015f\u0162\u0163]"  # Turkish letters that stand for Romanian ones in much old text
 
 
 @dataclass(frozen=True, slots=True)
 class NormaliseConfig:
     unicode: Literal["nfc", "none"] = "nfc"
     newlines: Literal["lf", "keep"] = "lf"
+    cedilla: Literal["keep", "fold"] = "keep"
     strip: bool = True
 
     def __post_init__(self) -> None:
@@ -30,6 +33,8 @@ class NormaliseConfig:
             raise ConfigError(f"normalise.unicode: {self.unicode!r} is not known; use nfc or none")
         if self.newlines not in ("lf", "keep"):
             raise ConfigError(f"normalise.newlines: {self.newlines!r} is not known; use lf or keep")
+        if self.cedilla not in ("keep", "fold"):
+            raise ConfigError(f"normalise.cedilla: {self.cedilla!r} is not known; use keep or fold")
         if not isinstance(self.strip, bool):
             raise ConfigError(f"normalise.strip: {self.strip!r} is not true or false")
 
@@ -65,6 +70,8 @@ def _suspects(table: Any, config: NormaliseConfig) -> list[int]:
     for name in _TEXTS:
         texts = table[name].to_pylist()
         suspects.update(i for i, text in enumerate(texts) if text and clean(text, config) is not text)
+        if config.cedilla == "fold":
+            suspects.update(pc.indices_nonzero(pc.match_substring_regex(table[name], _CEDILLA)).to_pylist())
     return sorted(suspects)
 
 
@@ -76,6 +83,8 @@ def _normalised(row: int, record: bytes, config: NormaliseConfig) -> _Rewritten 
     for message in value["messages"]:
         if content := message["content"]:
             message["content"] = clean(content, config)
+            if config.cedilla == "fold":
+                [message["content"]] = fold_romanian([message["content"]])
             touched |= message["content"] != content
     return _Rewritten(row, sides(value["messages"]), canonical(value)) if touched else None
 

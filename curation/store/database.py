@@ -86,8 +86,15 @@ class Store:
         return found
 
     def table(self, version: str | VersionInfo, name: str, columns: Sequence[str] | None = None) -> Any:
-        """A table of curation.tables.STORED as published: same rows, same order, ids as binary(16)."""
-        return read_segment(self.segments_path, self._version(version).segments[name], columns)
+        """A table of curation.tables.STORED as published: same rows, same order, ids as binary(16).
+
+        Empty for a table that is younger than the version.
+        """
+        segment = self._version(version).segments.get(name)
+        if segment is None:
+            younger = empty(STORED[name])
+            return younger.select(columns) if columns else younger
+        return read_segment(self.segments_path, segment, columns)
 
     def reader(self, version: str | VersionInfo, name: str) -> Any:
         """The same as a RecordBatchReader, for versions that do not fit into memory."""

@@ -12,7 +12,10 @@ from curation.verification.stored import Columns, Stored, named
 VERDICTS: Final = ("kept", "dropped", "merged", "quarantined")
 SPLITS: Final = ("train", "validation", "test")
 # The order of a build. A row may match one that a LATER stage took out, never one its own stage took out.
-STAGES: Final = ("read", "patches", "turns", "normalise", "filters", "conflicts", "exact", "near", "select", "split")
+STAGES: Final = (
+    *("read", "patches", "turns", "normalise", "filters", "language", "conflicts", "exact", "near"),
+    *("decontaminate", "select", "split"),
+)
 DUPLICATE_STAGES: Final = ("exact", "near")
 
 
@@ -79,7 +82,8 @@ def _match_problems(lines: list[dict[str, Any]]) -> Iterator[str]:
 def _outlived(line: dict[str, Any], stage: str) -> bool:
     if line["verdict"] == "kept":
         return True
-    return line["stage"] in STAGES and STAGES.index(line["stage"]) > STAGES.index(stage)
+    # A stage of the user's own may stand anywhere, so it may have come later.
+    return line["stage"] not in STAGES or STAGES.index(line["stage"]) > STAGES.index(stage)
 
 
 def members(stored: Stored) -> Found:

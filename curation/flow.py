@@ -1,0 +1,158 @@
+"""The stages of a build in order, from the sources to the tables of a version; writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from curation.accounts import StageAccount, account, source_accounts
+from curation.errors import DataError
+from curation.gather import Gathered, gather
+from curation.ingest import IngestOptions
+from curation.keys import with_keys
+from curation.ledger import Outcome, stored_tables
+from curation.lineage import Inherit
+from curation.patches import Entry, PatchPlan, apply_patches, links, load_patches, with_added, with_rows
+from curation.preferences import with_preferences
+from curation.progress import Progress
+from curation.reading.sources import Source, expand
+from curation.recipe import Recipe
+from curation.runner import Runner
+from curation.selection.config import SelectConfig
+from curation.splits import split
+from curation.stages.conflicts import conflicts
+from curation.stages.decontaminate import Contamination, DecontaminateConfig, decontaminate, find_contamination
+from curation.stages.exact import exact
+from curation.stages.filters import filters
+from curation.stages.language import language
+from curation.stages.near import near
+from curation.stages.normalise import normalise
+from curation.stages.select import selection
+from curation.stages.turns import turns
+from curation.stages.user import UserStage
+from curation.tables import Verdict
+from curation.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    workers: int = 1
+    max_bad: float | None = None  # overrides every source's error budget
+    message: str | None = None
+    trust_stages: bool = False  # run the recipe's own stages without their `trust`
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A version before it has a name."""
+
+    stored: dict[str, Any]  # tables.STORED
+    stages: list[StageAccount]
+    sources: list[dict[str, Any]]
+    report: dict[str, Any]
+    evaluation_sets: list[dict[str, Any]]  # what the rows were compared with: name, sha256, items
+    notes: list[str]
+
+
+def run_stages(
+    workspace: Workspace,
+    recipe: Recipe,
+    options: BuildOptions,
+    progress: Progress,
+    inherit: Inherit | None = None,
+    own: Sequence[UserStage] = (),
+) -> Made:
+    """Everything between the sources and the store.
+
+    `inherit` tells which split rows had in earlier versions; `own` are the recipe's stages of the user's own.
+    """
+    notes: list[str] = []
+    sources = expand(recipe.sources, workspace.root, notes)
+    entries = load_patches(workspace.root)
+    gathered, reading, more = _read(sources, entries, workspace, options, progress)
+    sources = [*sources, *more]
+    run = Runner(progress, reading, gathered, own)
+
+    patched = apply_patches(gathered.rows, PatchPlan(entries, [s.name for s in sources], gathered.units))
+    gathered = replace(gathered, rows=with_rows(gathered.rows, patched.changed))
+    found: list[Contamination] = []
+
+    rows = gathered.rows
+    if entries:
+        rows = run.stage("patches", lambda rows, config: patched.verdict, rows, None)
+    rows = run.stage("turns", turns, rows, recipe.turns)
+    final = rows = run.stage("normalise", normalise, rows, recipe.normalise)
+    rows = run.stage("filters", filters, rows, recipe.filters)
+    told = rows = run.stage("language", language, rows, recipe.language)
+    rows = with_keys(with_preferences(rows, sources, recipe.reviewed_field, patched.changed["pos"]))
+    rows = run.stage("conflicts", conflicts, rows, recipe.conflicts)
+    rows = run.stage("exact", exact, rows, recipe.exact)
+    rows = run.stage("near", near, rows, recipe.near)
+    rows = run.stage("decontaminate", _decontaminate(workspace, found), rows, recipe.decontaminate)
+    rows = run.stage("select", _select(notes), rows, recipe.select)
+    run.refuse_nothing_left()
+
+    clock, rows_in = time.perf_counter(), rows.num_rows
+    progress.stage("split", rows_in)
+    inherited = inherit(rows, links(patched.applied)) if inherit else None
+    splits = split(rows, recipe.split, inherited.splits if inherited else None)
+    run.record("split", rows_in, splits.table.num_rows, splits.dropped, splits.flagged, clock)
+
+    outcome = Outcome(
+        gathered=gathered,
+        rows=final,
+        languages=told,
+        dropped=run.dropped,
+        flagged=run.flagged,
+        placed=splits.table,
+        edges=splits.edges,
+        contamination=found[0].matches,
+    )
+    stored = {**stored_tables(outcome), "patches": patched.applied}
+    return Made(
+        stored=stored,
+        stages=run.accounts,
+        sources=source_accounts(gathered.sources, stored["ledger"], stored["flags"]),
+        report=asdict(splits.report),
+        evaluation_sets=[{"name": s.name, "sha256": s.sha256, "items": len(s.items)} for s in found[0].sets],
+        notes=[*notes, *(inherited.notes if inherited else []), *splits.report.warnings],
+    )
+
+
+def _decontaminate(workspace: Workspace, found: list[Contamination]) -> Any:
+    """The stage, which leaves what it found in `found`: that is stored with the version, also in report mode."""
+
+    def stage(rows: Any, config: DecontaminateConfig) -> Verdict:
+        found.append(find_contamination(rows, config, workspace.root))
+        return decontaminate(rows, config, found[0])
+
+    return stage
+
+
+def _select(notes: list[str]) -> Any:
+    """The stage, which adds to `notes` where fewer rows were there than asked for."""
+
+    def stage(rows: Any, config: SelectConfig) -> Verdict:
+        chosen = selection(rows, config)
+        notes.extend(chosen.notes)
+        return chosen.verdict
+
+    return stage
+
+
+def _read(
+    sources: Sequence[Source], entries: Sequence[Entry], workspace: Workspace, options: BuildOptions, progress: Progress
+) -> tuple[Gathered, StageAccount, list[Source]]:
+    """All units of the sources and of the rows that patches add, and the sources that these patches are."""
+    if options.max_bad is not None:
+        sources = [replace(source, spec=replace(source.spec, max_bad=options.max_bad)) for source in sources]
+    clock = time.perf_counter()
+    gathered = gather(sources, IngestOptions(root=workspace.root), options.workers, progress)
+    gathered, more = with_added(gathered, entries, workspace.root)
+    units = gathered.units.num_rows
+    if not units:
+        raise DataError(f"no rows in {', '.join(source.name for source in sources)}; name files that hold some")
+    seconds = time.perf_counter() - clock
+    return gathered, account("read", units, gathered.rows.num_rows, gathered.dropped, gathered.flagged, seconds), more
