@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -77,6 +78,9 @@ def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
         (root / "recipe.yaml").write_text(commented_recipe(sources or ["data/raw"]), "utf-8")
         (root / MARKER).write_text(_CURATE_YAML, "utf-8")
     except OSError as error:
+        for name in (MARKER, "recipe.yaml"):  # half a workspace would refuse the next try
+            with suppress(OSError):
+                (root / name).unlink()
         reason = f"cannot be made a workspace ({error.strerror})"
         raise ConfigError(f"{root}: {reason}; make room or check who owns it, or name another folder") from None
     return open_workspace(root.resolve())

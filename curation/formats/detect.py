@@ -38,7 +38,9 @@ def detect(samples: Sequence[dict[str, Any]], name: str, spec: Any) -> Detected:
     A format named in the recipe is taken at its word. DataError if no sample fits any.
     """
     if spec.format == "mapping" or (spec.format == "auto" and spec.mapping):
-        return Detected(mapped(name, spec.mapping), "set in the recipe")
+        found = mapped(name, spec.mapping)
+        _refuse_unknown_fields(samples, name, spec.mapping)
+        return Detected(found, "set in the recipe")
     if spec.format != "auto":
         chosen = known(spec.format)
         return Detected(chosen, _with_note(chosen, samples, "set in the recipe"))
@@ -65,6 +67,18 @@ def mapped(name: str, mapping: Any) -> Format:
             f"{name}: format is mapping, but the recipe gives no mapping; add mapping: {{prompt, answer}}"
         )
     return Format("mapping", (), format_validator("formats/mapping.schema.json"), converter(mapping))
+
+
+def _refuse_unknown_fields(samples: Sequence[dict[str, Any]], name: str, mapping: Any) -> None:
+    """A field of the mapping that no row has is a slip in the recipe, not a fault of the rows."""
+    from curation.errors import ConfigError, did_you_mean
+
+    fields = fields_of(samples)
+    for side in ("prompt", "answer", "system"):
+        asked = mapping.get(side) or []
+        for field in [asked] if isinstance(asked, str) else asked:
+            if field not in fields and field.split(".")[0] not in fields:
+                raise ConfigError(f'{name}: mapping.{side}: no row has a field "{field}"{did_you_mean(field, fields)}')
 
 
 def fields_of(rows: Sequence[dict[str, Any]]) -> list[str]:

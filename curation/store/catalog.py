@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
+from os import strerror
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from curation.errors import StoreError
 from curation.records import canonical
+from curation.store.files import disk_reason
 from curation.store.migrations import MIGRATIONS, applied, migrate, refuse_newer
 from curation.store.versions import DroppedVersion, Segment, VersionInfo
 
@@ -65,8 +68,8 @@ def edit_catalog(path: Path, change: Callable[[DuckDBPyConnection], None]) -> No
             con.commit()
             con.execute("checkpoint")
     except duckdb.Error as error:
-        full = "No space left" in str(error)
-        reason = "the disk is full; free some space and try again" if full else _one_line(error)
+        known = next((number for number in (ENOSPC, EFBIG, EDQUOT) if strerror(number) in str(error)), None)
+        reason = disk_reason(OSError(known, "")) if known else _one_line(error)
         raise StoreError(f"{path.parent}: {reason}; nothing was published") from error
     wal = path.with_name(path.name + ".wal")
     assert not wal.exists(), f"{wal} left behind by a checkpointed catalogue"
