@@ -54,6 +54,11 @@ def jaccard_pairs(shingles: Shingles, threshold: float) -> Pairs:
                 f"over {MOST_PAIRS:,} pairs of texts are alike at {threshold} or more: many share a long common "
                 "part; take it out of the prompts (a system message is not compared), or raise the threshold"
             )
+    return sorted_pairs(blocks)
+
+
+def sorted_pairs(blocks: list[Pairs]) -> Pairs:
+    """All blocks as one, sorted by (left, right)."""
     if not blocks:
         return Pairs(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
     left = np.concatenate([b.left for b in blocks])
@@ -138,6 +143,29 @@ def _first_places(prints: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int32]
 
 
 @nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
+def unite(root: Any, left: Any, right: Any) -> None:
+    """Union-find: join the components of each pair; a component's smallest member is its root."""
+    for p in range(len(left)):
+        a, b = np.int64(left[p]), np.int64(right[p])
+        while root[a] != a:
+            root[a] = root[root[a]]
+            a = root[a]
+        while root[b] != b:
+            root[b] = root[root[b]]
+            b = root[b]
+        root[max(a, b)] = min(a, b)
+
+
+def flattened(root: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The root of every member after unite()."""
+    while True:
+        further = root[root]
+        if np.array_equal(further, root):
+            return root
+        root = further
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _fingerprints(values: Any, offsets: Any) -> Any:
     """Per set two sums of differently mixed hashes, which no order of the values changes."""
     out = np.zeros((len(offsets) - 1, 2), np.uint64)

@@ -227,3 +227,20 @@ def test_time_goes_backwards_through_the_splits() -> None:
     times = {name: {rows[p]["meta"]["t"] for p, s in where.items() if s == name} for name in set(where.values())}
     assert max(times["train"]) < min(times["validation"])
     assert max(times["validation"]) < min(times["test"])
+
+
+def test_too_many_pairs_to_list_keep_their_texts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts around one boilerplate, each with a number of its own: listed pairs are capped, and no pair is cut."""
+    monkeypatch.setattr("curation.splits.ties.MOST_LISTED", 100)
+    boilerplate = "Read the notes of the meeting below and answer in one short sentence, please. Item "
+    rows = [{"prompt": f"{boilerplate}{n}", "answer": str(n)} for n in range(60)]
+    rows += [
+        {"prompt": f"{word * 4} {word[::-1] * 3}"} for word in ("alpha", "beta", "gamma", "delta", "omega", "iota")
+    ]
+    splits = split(rows_table(rows), SplitConfig(ratios={"train": 0.9, "validation": 0.05, "test": 0.05}))
+    assert len({split_of(splits)[pos] for pos in range(60)}) == 1
+    assert splits.edges.num_rows == 100
+    assert any("over 100 pairs" in warning for warning in splits.report.warnings)
+    fixed = [{**row, "fixed": "test"} if pos == 7 else row for pos, row in enumerate(rows)]
+    held = split(rows_table(fixed), SplitConfig(ratios={"train": 0.9, "validation": 0.05, "test": 0.05}))
+    assert held.dropped["pos"].to_pylist() == [pos for pos in range(60) if pos != 7]

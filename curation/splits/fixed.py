@@ -84,6 +84,7 @@ def _closest(ties: Ties, holders: Bools) -> tuple[Ints, Any]:
     _by_code(matched, ties.rank, holders, rank)  # equal row_ids are equal rows, even without a question
     measured[(matched >= 0) & np.isnan(measured)] = 1.0
     _by_code(matched, ties.group, holders, rank)
+    _by_bundle(matched, ties, holders)
     return matched, measured
 
 
@@ -113,6 +114,17 @@ def _by_code(matched: Ints, codes: Ints, holders: Bools, rank: Ints) -> None:
     holder = _smallest(codes[held], held, rank, int(codes.max(initial=-1)) + 1)
     free = coded & (matched < 0)
     matched[free] = holder[codes[free]]
+
+
+def _by_bundle(matched: Ints, ties: Ties, holders: Bools) -> None:
+    """Match rows that have no holder yet with one in their bundle: not all pairs there are listed."""
+    asked = ties.asked
+    bundle = ties.near.bundle[asked.text]
+    held = (bundle >= 0) & holders[asked.row]
+    holder = _smallest(bundle[held], asked.row[held], ties.rank, ties.texts)
+    free = (bundle >= 0) & (matched[asked.row] < 0)
+    free &= holder[bundle] >= 0
+    matched[asked.row[free]] = holder[bundle[free]]
 
 
 def _smallest(of: Ints, rows: Ints, rank: Ints, n: int) -> Ints:

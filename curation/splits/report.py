@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from curation.splits import ties as tying
 from curation.splits.avoided import AvoidedPair, closest_avoided, shortened
 from curation.splits.config import SPLITS, TRAIN, SplitConfig
 from curation.splits.measure import Overlap, Twins, answer_overlap, twins
@@ -103,6 +104,11 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
         home = np.flatnonzero(placement.cluster == int(np.argmax(sizes)))
         text = shortened(rows["prompt"][int(home[np.argmin(ties.rank[home])])].as_py())
         said.append(f'one cluster holds {largest:,} of {total:,} rows, such as "{text}"; to break it up: {ways}')
+    if (ties.near.bundle >= 0).any():
+        said.append(
+            f"over {tying.MOST_LISTED:,} pairs of questions are alike, too many to list: in these, {_bundled(ties)} questions in"
+            " all, a differing fact keeps none apart; if they share a long common part, make it the system message"
+        )
     ratios = config.ratios or {}
     for s, name in enumerate(SPLITS):
         if not ratios or not total or placement.closed:
@@ -112,6 +118,10 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
             missed = f"{name} holds {100 * got:.1f} % of the rows, not {100 * wanted:g} %"
             said.append(f"{missed}, because clusters are indivisible; to come closer: {ways}")
     return said
+
+
+def _bundled(ties: Ties) -> str:
+    return f"{int((ties.near.bundle >= 0).sum()):,}"
 
 
 def _ways(config: SplitConfig) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from curation.facts import Facts, facts_of
-from curation.join import jaccard_pairs
+from curation.join import Pairs, flattened, jaccard_blocks, sorted_pairs, unite
+from curation.shingles import Shingles
 from curation.splits.config import SplitConfig
 from curation.splits.questions import Bools, Ints, Questions, questions, row_ranks
+
+MOST_LISTED: Final = 5_000_000  # pairs of near texts that a split lists one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Near:
     ties: Bools  # whether the pair keeps rows together
     facts: Facts  # of the texts that are in a pair
     place: Ints  # of each text in `facts`
+    bundle: Ints  # texts too crowded to list their pairs: those of one bundle stay together, -1 for none
 
     def __len__(self) -> int:
         return len(self.left)
@@ -55,7 +59,7 @@ def ties(rows: Any, group: Ints, config: SplitConfig) -> Ties:
 
 
 def _near(asked: Questions, rank: Ints, config: SplitConfig) -> Near:
-    pairs = jaccard_pairs(asked.shingles, config.threshold)
+    pairs, bundle = _pairs(asked.shingles, config.threshold, MOST_LISTED)
     smallest = np.full(len(asked.shingles), np.iinfo(np.int64).max)
     np.minimum.at(smallest, asked.text, 2 * rank[asked.row] + asked.opening)
     a, b = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
@@ -66,8 +70,42 @@ def _near(asked: Questions, rank: Ints, config: SplitConfig) -> Near:
     place[paired] = np.arange(len(paired))
     facts = facts_of(asked.words.take(pa.array(paired)))
     kind = facts.kinds_differing(inverse[: len(left)], inverse[len(left) :])
+    kind[bundle[left] >= 0] = -1  # there no fact keeps two texts apart
     keeps = np.full(len(left), config.edge == "strict") | (kind < 0)
-    return Near(left, right, pairs.similarity, kind, keeps, facts, place)
+    return Near(left, right, pairs.similarity, kind, keeps, facts, place, bundle)
+
+
+def _pairs(shingles: Shingles, threshold: float, most: int) -> tuple[Pairs, Ints]:
+    """The pairs of near texts, and the bundle of each text, -1 for none.
+
+    Twenty thousand prompts around one boilerplate make two hundred million pairs. Where there are more than `most`,
+    all texts tied to one another by any path become a bundle, and only the most similar pairs are listed.
+    """
+    kept: list[Pairs] = []
+    root = np.arange(len(shingles))
+    total, least = 0, 0.0
+    for block in jaccard_blocks(shingles, threshold):
+        unite(root, block.left, block.right)
+        total += len(block)
+        kept.append(_chosen(block, np.flatnonzero(block.similarity > least)))
+        if sum(map(len, kept)) > 2 * most:
+            kept = [_most_similar(kept, most)]
+            least = float(kept[0].similarity[-1])
+    if total <= most:
+        return sorted_pairs(kept), np.full(len(shingles), -1)
+    root = flattened(root)
+    crowd = np.bincount(root, minlength=len(root))[root] > 1
+    return sorted_pairs([_most_similar(kept, most)]), np.where(crowd, root, -1)
+
+
+def _most_similar(blocks: list[Pairs], most: int) -> Pairs:
+    """The most similar pairs, most similar first; of equally similar ones those found first."""
+    columns = [np.concatenate([getattr(b, name) for b in blocks]) for name in ("left", "right", "similarity")]
+    return _chosen(Pairs(*columns), np.argsort(-columns[2], kind="stable")[:most])
+
+
+def _chosen(pairs: Pairs, at: Any) -> Pairs:
+    return Pairs(pairs.left[at], pairs.right[at], pairs.similarity[at])
 
 
 def clusters(ties: Ties, alive: Bools) -> Ints:
@@ -80,9 +118,19 @@ def clusters(ties: Ties, alive: Bools) -> Ints:
     pair = near.ties & held[near.left] & held[near.right]
     grouped = alive & (ties.group >= 0)
     groups = int(ties.group.max(initial=-1)) + 1
-    a = np.concatenate((ties.rank[asked.row[entry]], ids + near.left[pair], ties.rank[grouped]))
-    b = np.concatenate((ids + asked.text[entry], ids + near.right[pair], ids + texts + ties.group[grouped]))
-    return np.where(alive, components(ids + texts + groups, a, b)[ties.rank], -1)
+    crowded = np.flatnonzero(held & (near.bundle >= 0))
+    bundles = ids + texts + groups
+    a = np.concatenate((ties.rank[asked.row[entry]], ids + near.left[pair], ties.rank[grouped], ids + crowded))
+    b = np.concatenate(
+        (
+            ids + asked.text[entry],
+            ids + near.right[pair],
+            ids + texts + ties.group[grouped],
+            bundles + near.bundle[crowded],
+        )
+    )
+    nodes = bundles + int(near.bundle.max(initial=-1)) + 1
+    return np.where(alive, components(nodes, a, b)[ties.rank], -1)
 
 
 def components(nodes: int, a: Ints, b: Ints) -> Ints:
