@@ -88,7 +88,7 @@ def _timed_edge_join() -> list[float]:
 
         return call
 
-    for module, name in ((questions, "shingle"), (questions, "unique_sets"), (ties, "jaccard_pairs")):
+    for module, name in ((questions, "shingle"), (questions, "unique_sets"), (ties, "_pairs")):
         setattr(module, name, timed(getattr(module, name)))
     return spent
 

@@ -106,8 +106,9 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
         said.append(f'one cluster holds {largest:,} of {total:,} rows, such as "{text}"; to break it up: {ways}')
     if (ties.near.bundle >= 0).any():
         said.append(
-            f"over {tying.MOST_LISTED:,} pairs of questions are alike, too many to list: in these, {_bundled(ties)} questions in"
-            " all, a differing fact keeps none apart; if they share a long common part, make it the system message"
+            f"over {tying.MOST_LISTED:,} pairs of questions are alike, too many to list: in these, {_bundled(ties)}"
+            " questions in all, a differing fact keeps none apart; if they share a long common part, make it the"
+            " system message"
         )
     ratios = config.ratios or {}
     for s, name in enumerate(SPLITS):
