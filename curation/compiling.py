@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,12 +50,13 @@ def _users_cache() -> Path:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a file can be made there, or the folder itself where it is missing; a ~ without a home leads nowhere."""
+    """Whether files can be made there; a missing folder is made, as the compiler would. A ~ without a home is none."""
     if not folder.is_absolute():
         return False
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK | os.X_OK)
+    return False
 
 
 def _temporary() -> str:
