@@ -230,7 +230,7 @@ def reading(folder: Path) -> subprocess.Popen[str]:
 
 
 def readers(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     fields = [line.split(None, 2) for line in listed.splitlines()]
     return [int(pid) for pid, ppid, line in fields if ppid == str(parent) and "spawn_main" in line]
 
