@@ -46,6 +46,9 @@ class Clock:
 
 def run_once(folder: Path) -> dict[str, Any]:
     """One build and export in this process; CPU seconds per stage."""
+    from curation.process_start import leave_pandas_out
+
+    leave_pandas_out()  # as `curate build` does
     from curation.export import export
     from curation.pipeline import build
     from curation.store import open_store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curation.shingles import Shingles, Unit, shingle
+from curation.shingles import CODE_MASK, GAP, KIND_SHIFT, OWN, Shingles, Unit, character_table, shingle
 
 Grams = set[tuple[str, ...]]
 
@@ -117,3 +118,17 @@ def test_one_text_of_ten_megabytes() -> None:
 def test_refuses_a_size_below_one() -> None:
     with pytest.raises(ValueError, match="size 0"):
         shingle(pa.array(["a"], pa.large_string()), "word", 0)
+
+
+def test_tables_know_every_character_as_python_does() -> None:
+    points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in (0x130, 0x3A3)]
+    at = np.array([ord(point) for point in points])
+    lowered = np.array([ord(point.lower()) for point in points])
+    word, auto, char = (character_table(unit)[at] for unit in ("word", "auto", "char"))
+    assert (word & CODE_MASK == lowered).all()
+    assert ((char >> KIND_SHIFT == GAP) == [chr(c).isspace() for c in lowered]).all()
+    is_word = np.array([chr(c).isalnum() or c == ord("_") for c in lowered])
+    assert ((word >> KIND_SHIFT != GAP) == is_word).all()
+    is_mark = np.array([unicodedata.category(chr(c)) in ("Mn", "Mc") for c in lowered]) & (lowered < 0x20000)
+    assert ((auto >> KIND_SHIFT != GAP) == (is_word | is_mark)).all()
+    assert (auto[is_mark & ~is_word] >> KIND_SHIFT != OWN).sum() > 1000

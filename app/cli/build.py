@@ -53,7 +53,9 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from app.cli.progress import progress
     from curation.mounts import unsafe_mount
+    from curation.process_start import leave_pandas_out
 
+    leave_pandas_out()
     shown = progress()
     with announcing(shown.note):
         place = _place(args)

@@ -57,7 +57,8 @@ def conflicts(rows: Any, config: ConflictsConfig) -> Verdict:
     ]
     out = hostile.first_of_each_row(lost)
     dropped = dropped_table(pos[out.row], CONFLICT, **_evidence(out, pos, config, what))
-    return Verdict(rows.filter(pa.array(~gone)), dropped, pa.concat_tables(flagged).sort_by("pos"))
+    kept = rows.filter(pa.array(~gone)) if gone.any() else rows
+    return Verdict(kept, dropped, pa.concat_tables(flagged).sort_by("pos"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,16 +47,17 @@ def exact(rows: Any, config: ExactConfig) -> Verdict:
     winner = winner[group]
     merged = winner != np.arange(rows.num_rows)
     pos = rows["pos"].to_numpy()
-    lost = rows.filter(pa.array(merged))
+    lost = rows.select(["roles", "system", "prompt", "answer"]).filter(pa.array(merged))
     dropped = dropped_table(
         pos[merged],
         "exact_duplicate",
         verdict="merged",
         value=1.0,
         matched=pos[winner[merged]],
-        detail=[_shown(row, config) for row in lost.select(["roles", "system", "prompt", "answer"]).to_pylist()],
+        detail=[_shown(row, config) for row in lost.to_pylist()],
     )
-    return Verdict(rows.filter(pa.array(~merged)), dropped, empty(FLAGGED))
+    kept = rows.filter(pa.array(~merged)) if merged.any() else rows
+    return Verdict(kept, dropped, empty(FLAGGED))
 
 
 def _groups(rows: Any, config: ExactConfig) -> npt.NDArray[np.int64]:

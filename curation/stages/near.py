@@ -84,7 +84,8 @@ def near(rows: Any, config: NearConfig) -> Verdict:
         return Verdict(rows, empty(DROPPED), pa.concat_tables([flagged, alike]).sort_by("pos"))
     kept = np.ones(rows.num_rows, np.bool_)
     kept[gone] = False
-    return Verdict(rows.filter(pa.array(kept)), dropped_table(pos[gone], REASONS[NEAR], **about), flagged)
+    left = rows if kept.all() else rows.filter(pa.array(kept))
+    return Verdict(left, dropped_table(pos[gone], REASONS[NEAR], **about), flagged)
 
 
 def _in_halves(rows: Any, config: NearConfig, order: Ints) -> Verdict:
