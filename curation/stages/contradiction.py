@@ -171,7 +171,12 @@ def _set_at(sets: Shingles, at: int) -> set[int]:
 
 def content(words: Shingles) -> Shingles:
     """Sets of single words without those that carry no meaning of their own."""
-    kept = ~np.isin(words.values, _stop_hashes())
+    stop = _stop_hashes()
+    maybe = np.zeros(1 << 16, np.bool_)  # by the last bits, which spares nearly all words the search
+    maybe[stop & np.uint64(0xFFFF)] = True
+    kept = np.ones(len(words.values), np.bool_)
+    at = np.flatnonzero(maybe[words.values & np.uint64(0xFFFF)])
+    kept[at] = ~np.isin(words.values[at], stop)
     before = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept)))
     return Shingles(words.values[kept], before[words.offsets].astype(np.int64))
 
