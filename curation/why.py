@@ -101,7 +101,7 @@ def explain(tables: Tables, index: int, root: Path) -> Story:
         cluster=entry["cluster"],
         cluster_size=size,
         ties=_ties(tables, entry),
-        changes=changes(tables, index) if entry["verdict"] != "kept" else [],
+        changes=changes(tables, index, root) if entry["verdict"] != "kept" else [],
     )
 
 

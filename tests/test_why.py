@@ -27,6 +27,7 @@ from curation.workspace import Workspace, init_workspace
 
 CORPUS = Path(__file__).parent / "fixtures" / "why"
 OPTIONS = BuildOptions(max_bad=0.5)
+QUIZ: dict[str, Any] = {"sources": [{"path": "quiz.jsonl"}]}
 # Recipes under which rows are dropped for different reasons; each is the default but for what it names.
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -40,6 +41,25 @@ RECIPES: dict[str, dict[str, Any]] = {
     "loose_near": {"near": {"threshold": 0.5, "on": "prompt"}},
     "longest": {"near": {"keep": "longest"}, "exact": {"keep": "longest"}},
     "conflicts": {"conflicts": {"action": "drop"}, "near": {"action": "off"}, "exact": {"action": "off"}},
+    "contaminated": {**QUIZ, "decontaminate": {"against": ["exam.jsonl"]}},
+    "contaminated_fuzzy": {**QUIZ, "decontaminate": {"against": ["exam.jsonl"], "coverage": 0.4}},
+    "languages": {**QUIZ, "language": {"allowed": ["en"], "action": "drop", "mismatch": "drop"}},
+    "mismatch": {**QUIZ, "language": {"mismatch": "drop"}},
+    "random": {**QUIZ, "select": {"steps": [{"by": "random", "n": 5}, {"by": "random", "n": 2, "seed": 7}]}},
+    "length": {**QUIZ, "select": {"steps": [{"by": "length", "n": 6}, {"by": "length", "n": 2, "order": "shortest"}]}},
+    "score": {**QUIZ, "select": {"steps": [{"by": "score", "field": "score", "n": 4}]}},
+    "diversity": {**QUIZ, "select": {"steps": [{"by": "diversity", "n": 3}]}},
+    "quota": {
+        "select": {
+            "steps": [{"by": "quota", "field": "source", "per_value": 3}, {"by": "quota", "field": "source", "n": 4}]
+        }
+    },
+    "all_at_once": {
+        **QUIZ,
+        "decontaminate": {"against": ["exam.jsonl"]},
+        "language": {"allowed": ["en", "de"], "action": "drop"},
+        "select": {"steps": [{"by": "score", "field": "score", "n": 3}]},
+    },
 }
 
 
@@ -81,7 +101,7 @@ def all_changes(folder: Path, recipe: dict[str, Any]) -> Iterator[tuple[str, str
         entry = tables.entry(index)
         if entry["verdict"] == "quarantined":
             continue
-        proposed = changes(tables, index)
+        proposed = changes(tables, index, made.root)
         where = f"{entry['source']}:{entry['line']} ({entry['reason']} by {entry['stage']})"
         if not proposed:
             yield where, "nothing proposed"
@@ -96,6 +116,12 @@ STAGES = {
     "loose_near": {"near"},
     "longest": {"exact", "near"},
     "conflicts": {"conflicts"},
+    "contaminated": {"decontaminate", "near"},
+    "contaminated_fuzzy": {"decontaminate"},
+    "languages": {"language"},
+    "mismatch": {"language"},
+    **dict.fromkeys(("random", "length", "score", "diversity", "quota"), {"select"}),
+    "all_at_once": {"language", "near", "decontaminate", "select"},
 }
 
 
