@@ -321,7 +321,9 @@ def test_the_ledger(store: Store, tmp_path: Path) -> None:
         *("source", "unit", "line", "byte_offset", "row_id", "verdict", "stage", "reason", "value", "threshold"),
         *("matched_row_id", "similarity", "cluster", "split"),
     ]
-    assert set(table.column_names[14:]) == {"byte_length", "matched_source", "matched_unit", "detail"}
+    assert set(table.column_names[14:]) == {
+        *("byte_length", "matched_source", "matched_unit", "detail", "prompt_language", "answer_language")
+    }
     ids = [str(uuid.UUID(bytes=i)) for i in content["members"]["row_id"].to_pylist()]
     assert table["row_id"].to_pylist() == [*ids, None]
     assert table["verdict"].to_pylist() == ["kept", "kept", "kept", "quarantined"]
