@@ -172,21 +172,22 @@ def _words(case: _Case, settings: Mapping[str, Any]) -> str:
             kept = {stage["use"] for stage in value}
             said += [f"stage {s['use']} taken out" for s in recipe["stages"] if s["use"] not in kept]
         elif path == "select.steps":
-            said += [f"select step by {by} taken out" for by in _fewer(recipe["select"]["steps"], value)]
+            said += [f"{step} taken out" for step in _fewer(recipe["select"]["steps"], value)]
         else:
             said.append(f"{path} {_shown(value)}")
     return " and ".join(said)
 
 
 def _fewer(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`by` of each step that is not there any more."""
-    left = [step["by"] for step in after]
+    """Each step that is not there any more."""
+    left = list(after)
     gone = []
-    for step in before:
-        if step["by"] in left:
-            left.remove(step["by"])
+    for number, step in enumerate(before, 1):
+        plain = {key: value for key, value in step.items() if value is not None}
+        if plain in left:
+            left.remove(plain)
         else:
-            gone.append(step["by"])
+            gone.append(f"select step {number} (by {step['by']})")
     return gone
 
 

@@ -13,20 +13,23 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cli import main
 from curation.counterfactual import above, changes
 from curation.errors import ConfigError
 from curation.flow import BuildOptions, run_stages
 from curation.lookup import Tables, candidate, find, grep
+from curation.patches import set_aside
 from curation.pipeline import build
 from curation.progress import Silent
 from curation.recipe import recipe_from
 from curation.rerun import changed_recipe
+from curation.stages.user import load_stages
 from curation.store import VersionInfo, open_store
 from curation.why import Story, explain
 from curation.workspace import Workspace, init_workspace
 
 CORPUS = Path(__file__).parent / "fixtures" / "why"
-OPTIONS = BuildOptions(max_bad=0.5)
+OPTIONS = BuildOptions(max_bad=0.5, trust_stages=True)
 QUIZ: dict[str, Any] = {"sources": [{"path": "quiz.jsonl"}]}
 # Recipes under which rows are dropped for different reasons; each is the default but for what it names.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -79,6 +82,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Tables]:
     return made, Tables(store, store.resolve("latest"))
 
 
+def built_tables(made: Workspace) -> Tables:
+    build(made, options=OPTIONS)
+    store = open_store(made.store_path)
+    return Tables(store, store.resolve("latest"))
+
+
+def row_id(made: Workspace, target: str) -> str:
+    store = open_store(made.store_path)
+    tables = Tables(store, store.resolve("latest"))
+    found: bytes = tables.entry(find(tables, target, made.root)[0])["row_id"]
+    return found.hex()
+
+
 def lost(tables: Tables) -> list[int]:
     verdicts = tables.ledger["verdict"].to_pylist()
     return [index for index, verdict in enumerate(verdicts) if verdict != "kept"]
@@ -87,7 +103,8 @@ def lost(tables: Tables) -> list[int]:
 def verdict_with(made: Workspace, version: VersionInfo, settings: Any, index: int) -> str:
     """The row's verdict in a whole build with these settings, sources read anew."""
     recipe = recipe_from(changed_recipe(version.recipe, settings))
-    ledger = run_stages(made, recipe, OPTIONS, Silent()).stored["ledger"].slice(index, 1).to_pylist()[0]
+    own = load_stages(recipe.stages, made.root, trusted=True)
+    ledger = run_stages(made, recipe, OPTIONS, Silent(), own=own).stored["ledger"].slice(index, 1).to_pylist()[0]
     return str(ledger["verdict"])
 
 
@@ -120,7 +137,7 @@ STAGES = {
     "contaminated_fuzzy": {"decontaminate"},
     "languages": {"language"},
     "mismatch": {"language"},
-    **dict.fromkeys(("random", "length", "score", "diversity", "quota"), {"select"}),
+    **{name: {"select"} for name in ("random", "length", "score", "diversity", "quota")},
     "all_at_once": {"language", "near", "decontaminate", "select"},
 }
 
@@ -131,6 +148,100 @@ def test_every_proposed_change_would_have_kept_the_row(name: str, tmp_path: Path
     stages = {promise.split("by ")[1].split(")")[0] for promise in outcome}
     assert stages >= STAGES[name]
     assert {promise: verdict for promise, verdict in outcome.items() if verdict != "kept"} == {}
+
+
+@pytest.mark.parametrize("name", ["random", "length", "score", "diversity"])
+def test_a_selection_is_not_made_larger_than_it_takes(name: str, tmp_path: Path) -> None:
+    steps = RECIPES[name]["select"]["steps"][:1]
+    made = workspace(tmp_path, {**QUIZ, "select": {"steps": steps}})
+    tables = built_tables(made)
+    selected = [index for index in lost(tables) if tables.entry(index)["stage"] == "select"]
+    for index in selected:
+        first, without = changes(tables, index, made.root)
+        assert verdict_with(made, tables.version, first.settings, index) == "kept"
+        fewer = {path: n - 1 for path, n in first.settings.items()}
+        assert verdict_with(made, tables.version, fewer, index) == "dropped", first.text
+        assert without.text == f"select step 1 (by {name}) taken out"
+    assert len(selected) >= 4
+
+
+OWN = {"use": "stages.polite:polite", "after": "filters", "config": {"word": "er"}}
+ASKING = {"use": "stages.polite:asking", "after": "near", "config": {}}
+
+
+def test_rows_that_the_users_own_stages_took_out(tmp_path: Path) -> None:
+    made = workspace(tmp_path, {**QUIZ, "stages": [OWN, ASKING]})
+    tables = built_tables(made)
+    proposed = {tables.entry(index)["line"]: changes(tables, index, made.root) for index in lost(tables)}
+    impolite = [tables.entry(index)["line"] for index in lost(tables) if tables.entry(index)["reason"] == "impolite"]
+    assert len(impolite) >= 3
+    for line in impolite:  # the other stage has not seen them: nobody can tell what it would say
+        assert [(change.text, change.sure) for change in proposed[line]] == [
+            ("stage stages.polite:polite taken out", False)
+        ]
+    index = find(tables, "quiz.jsonl:11")[0]
+    (change,) = changes(tables, index, made.root)
+    assert (change.text, change.sure) == ("stage stages.polite:asking taken out", True)
+    assert verdict_with(made, tables.version, change.settings, index) == "kept"
+    near = [change for change in proposed[9] if change.tried]
+    assert [change.sure for change in near] == [False, False]
+
+
+def test_rows_that_one_own_stage_took_out_are_tried_without_it(tmp_path: Path) -> None:
+    made = workspace(tmp_path, {**QUIZ, "stages": [OWN]})
+    tables = built_tables(made)
+    for index in lost(tables):
+        for change in changes(tables, index, made.root):
+            assert change.sure == (tables.entry(index)["stage"] in ("near", OWN["use"]))
+            assert verdict_with(made, tables.version, change.settings, index) == "kept", change.text
+
+
+def test_rows_that_patches_dropped_or_changed(tmp_path: Path) -> None:
+    made = workspace(tmp_path, {**QUIZ, "normalise": {"strip": True}})
+    build(made, options=OPTIONS)
+    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes", "--reason"]
+    ids = {line: row_id(made, f"quiz.jsonl:{line}") for line in (7, 8)}
+    assert main([*words, "the caretaker has left", "--drop", "--row", ids[7]]) == 0
+    assert main([*words, "of another year", "--drop", "--row", ids[8]]) == 0
+    tables = built_tables(made)
+    index = find(tables, "quiz.jsonl:7")[0]
+    (change,) = changes(tables, index, made.root)
+    assert (change.text, change.sure, change.patch) == ("curate patch drop p-001", True, "p-001")
+    assert main([*words, "checked", "--relabel", "checked=yes", "--row", row_id(made, "quiz.jsonl:9")]) == 0
+    tables = built_tables(made)  # line 9, near line 8, is there instead of it, and counts as reviewed
+    twin = find(tables, "quiz.jsonl:8")[0]
+    careful, switched_off = changes(tables, twin, made.root)
+    assert careful.text.startswith("curate patch drop p-002 and near.threshold ")
+    assert switched_off.text == "curate patch drop p-002 and near.action off"
+    for patch, target, proposed in (("p-001", index, [change]), ("p-002", twin, [careful, switched_off])):
+        aside = set_aside(made.root, patch)
+        for one in proposed:
+            assert verdict_with(made, tables.version, one.settings, target) == "kept", one.text
+        aside.rename(made.root / "patches" / aside.name)
+
+
+def test_a_patch_that_also_edits_cannot_be_tried(tmp_path: Path) -> None:
+    made = workspace(tmp_path, QUIZ)
+    build(made, options=OPTIONS)
+    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes"]
+    assert main([*words, "--row", row_id(made, "quiz.jsonl:7"), "--answer", "Use the goods lift."]) == 0
+    tables = built_tables(made)
+    edited = find(tables, "quiz.jsonl:7")[0]
+    assert tables.entry(edited)["verdict"] == "kept"
+    assert main([*words, "--drop", "--row", tables.entry(edited)["row_id"].hex()]) == 0
+    tables = built_tables(made)
+    (change,) = changes(tables, edited, made.root)
+    assert (change.text, change.sure) == ("curate patch drop p-002", False)
+
+
+def test_evaluation_sets_that_changed_are_not_relied_on(tmp_path: Path) -> None:
+    made = workspace(tmp_path, RECIPES["contaminated"])
+    tables = built_tables(made)
+    index = find(tables, "quiz.jsonl:9")[0]
+    assert all(change.sure for change in changes(tables, index, made.root))
+    with (tmp_path / "exam.jsonl").open("a") as exam:
+        exam.write((tmp_path / "exam.jsonl").read_text().splitlines()[0].replace('"Q1"', '"Q3"') + "\n")
+    assert not any(change.sure for change in changes(tables, index, made.root))
 
 
 def test_a_row_that_left_for_a_fixed_test_row(tmp_path: Path) -> None:
