@@ -18,6 +18,7 @@ from curation.stages.near_edges import (
     DIFFERENT_ANSWER,
     FACT,
     NEAR,
+    OTHER_WORDS,
     REASONS,
     SHARED_ANSWER,
     SYSTEM,
@@ -155,4 +156,6 @@ def _detail(nodes: Nodes, one: int, two: int, value: float, meaning: int) -> str
     """What keeps the two rows apart, seen from the matched row."""
     if meaning == FACT:
         return nodes.facts.difference(two, one) or "case"
+    if meaning == OTHER_WORDS:
+        return f"answers differ: {nodes.words_apart(two, one)}"
     return _APART[meaning]

@@ -11,15 +11,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.facts import Facts, facts_of
+from curation.facts_synonyms import swapped
 from curation.join import jaccard_of, jaccard_pairs, unique_sets
 from curation.keys import case_variants, row_numbers, text_keys
 from curation.shingles import shingle
+from curation.stages.contradiction import content, meaningful
 
 Ints = npt.NDArray[np.int64]
 
 # What an edge may mean: 0 removes the less preferred row, the others are reported.
-REASONS: Final = ("near_duplicate", "differs_in_system", "differs_in_fact", "shared_answer", "different_answer")
-NEAR, SYSTEM, FACT, SHARED_ANSWER, DIFFERENT_ANSWER = range(5)
+REASONS: Final = (
+    "near_duplicate",
+    "differs_in_system",
+    "differs_in_fact",
+    "shared_answer",
+    "different_answer",
+    "different_answer",
+)
+NEAR, SYSTEM, FACT, SHARED_ANSWER, DIFFERENT_ANSWER, OTHER_WORDS = range(6)
 
 # Prompts (or answers) below this Jaccard of character 5-grams are two questions (or answers), whatever the whole
 # texts share: the bound at which the split ties two prompts.
@@ -39,6 +48,12 @@ class Nodes:
     fact: Ints
     letters: Ints  # nodes equal here differ in case alone
     case: Ints
+    answers: Any  # of every member
+
+    def words_apart(self, one: int, two: int) -> str | None:
+        """What only one of two members answers, as "red -> blue"; None unless each has a word the other lacks."""
+        gone, come = swapped(*(set(meaningful(self.answers[at].as_py())) for at in (one, two)))
+        return f"{min(gone)} -> {min(come)}" if gone and come else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +79,8 @@ def edges_between(rows: Any, texts: Any, config: Any, rank: Ints) -> tuple[Nodes
     meaning[nodes.system[left] != nodes.system[right]] = SYSTEM
     if config.on == "both":
         _compare_sides(rows, nodes, left, right, meaning)
+    if config.on != "prompt":
+        _compare_answers(rows, nodes, left, right, meaning)
     return nodes, Edges(left, right, similarity, meaning)
 
 
@@ -88,7 +105,7 @@ def _nodes(rows: Any, involved: Ints, group_of: Any, rank: Ints) -> Nodes:
     leader = np.zeros(node.max(initial=-1) + 1, np.int64)
     leader[node[order]] = order
     group, system, fact, letters, case, _ = traits[:, leader]
-    return Nodes(involved, node, leader, facts, group, system, fact, letters, case)
+    return Nodes(involved, node, leader, facts, group, system, fact, letters, case, some["answer"])
 
 
 def _wordless(prompts: Any) -> Ints:
@@ -139,6 +156,28 @@ def _compare_sides(rows: Any, nodes: Nodes, left: Ints, right: Ints, meaning: np
     open_ = open_[(prompts >= SIDES_ALIKE) & (prompts < 1)]
     answers = _alike(rows["answer"], leaders[left[open_]], leaders[right[open_]])
     meaning[open_[answers < SIDES_ALIKE]] = DIFFERENT_ANSWER
+
+
+def _compare_answers(rows: Any, nodes: Nodes, left: Ints, right: Ints, meaning: npt.NDArray[np.int8]) -> None:
+    """Mark edges between two answers to one question each of which has a word with a meaning that the other lacks.
+
+    That one answer is red and the other blue is for the user to settle, however alike the rest. Sets of hashes rule out
+    most edges before words are looked at.
+    """
+    open_ = np.flatnonzero(meaning == NEAR)
+    some, place = np.unique(np.r_[left[open_], right[open_]], return_inverse=True)
+    one, two = np.split(place, 2)
+    members = nodes.leader[some]
+    prompts = rows["prompt"].take(pa.array(nodes.rows[members]))
+    _, asked = unique_sets(content(shingle(prompts, "auto", 1)))
+    equal = asked[one] == asked[two]
+    open_, one, two = open_[equal], one[equal], two[equal]
+    said = content(shingle(nodes.answers.take(pa.array(members)), "auto", 1))
+    size, alike = np.diff(said.offsets), jaccard_of(said, one, two)
+    shared = np.rint(alike * (size[one] + size[two]) / (1 + alike))
+    for edge, a, b in zip(*(x[shared < np.minimum(size[one], size[two])] for x in (open_, one, two)), strict=True):
+        if nodes.words_apart(int(members[a]), int(members[b])):
+            meaning[edge] = OTHER_WORDS
 
 
 def _alike(texts: Any, left: Ints, right: Ints) -> npt.NDArray[np.float64]:
