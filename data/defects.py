@@ -45,7 +45,7 @@ class Shelf:
 def plant(files: dict[str, list[Entry]], draw: Draw) -> None:
     """Plant every kind. `files` must be in recipe order: copies go into the same or a later file."""
     shelf = Shelf(files, draw)
-    for step in (_duplicates, _pairs, _answers, _soft_signals, _footers, _cut_conversations, _later, _broken_lines):
+    for step in (_duplicates, _pairs, _answers, _soft_signals, _footers, _cut_conversations, _strangers, _broken_lines):
         step(shelf)
     for entry in files["manual.jsonl"][40::97]:
         entry.blank_before = True
@@ -193,17 +193,17 @@ def _cut_conversations(shelf: Shelf) -> None:
             shelf.insert(file, Entry(Story(turns, "cut"), [Mark("cut_conversation", "dropped", "cut_conversation")]))
 
 
-def _later(shelf: Shelf) -> None:
+def _strangers(shelf: Shelf) -> None:
     accounts = {"iban_ro": iban("RO", "EXMP0000012345678901"), "iban_de": iban("DE", "000000000012345678")}
     for prompt, answer, found in texts.PERSONAL:
         spans = tuple(span.format(**accounts) for span in found)
         mark = Mark("personal_data", "kept", "personal_data", later=True, found=spans)
         shelf.insert("inbox.jsonl", Entry(ask(prompt, answer.format(**accounts), "personal"), [mark]))
     for prompt, answer in texts.WRONG_LANGUAGE:
-        mark = Mark("wrong_language", "kept", "wrong_language", later=True)
+        mark = Mark("wrong_language", "kept", "language_not_allowed")
         shelf.insert("community.jsonl", Entry(ask(prompt, answer, "trouble"), [mark]))
     for item, prompt, answer in science.leaked():
-        mark = Mark("leaked_item", "dropped", "leaked", later=True, found=(item,))
+        mark = Mark("leaked_item", "dropped", "contaminated", found=(item,))
         shelf.insert("community.jsonl", Entry(ask(prompt, answer, "science"), [mark]))
 
 

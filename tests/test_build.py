@@ -25,7 +25,8 @@ DEFECTS: list[dict[str, Any]] = orjson.loads((DATA / "manifest.json").read_bytes
 
 
 def sample_workspace(root: Path) -> Workspace:
-    shutil.copytree(DATA / "raw", root / "data" / "raw")
+    for name in ("raw", "eval"):
+        shutil.copytree(DATA / name, root / "data" / name)
     shutil.copy(DATA / "recipe.yaml", root / "recipe.yaml")
     (root / "curate.yaml").write_text("curate: 1\n")
     return open_workspace(root)
@@ -65,6 +66,19 @@ def test_every_planted_defect_gets_the_verdict_the_manifest_says(store: Store) -
                 wrong.append((place, defect["kind"], wanted, matched))
     assert not wrong
     assert len(DEFECTS) >= 150
+
+
+def test_each_leaked_item_is_named_and_no_other(store: Store) -> None:
+    leaked = {(f"data/{d['file']}", d["unit"]): d["found"] for d in DEFECTS if d["kind"] == "leaked_item"}
+    found = by_place(store.table("latest", "contamination"))
+    assert {place: [line["item"] for line in matches] for place, matches in found.items()} == leaked
+    assert len(leaked) == 5
+
+
+def test_only_rows_in_a_wrong_language_are_flagged_for_it(store: Store) -> None:
+    planted = {(f"data/{d['file']}", d["unit"]) for d in DEFECTS if d["kind"] == "wrong_language"}
+    flags = store.table("latest", "flags").to_pylist()
+    assert {(f["source"], f["unit"]) for f in flags if f["reason"] == "language_not_allowed"} == planted
 
 
 def test_sound_free_form_rows_stay(store: Store) -> None:

@@ -52,7 +52,7 @@ KINDS = {
     "echo": 4,
     "unbalanced_fence": 4,
 }
-LATER = {"personal_data", "wrong_language", "leaked_item"}
+LATER = {"personal_data"}
 
 PINNED = [14, 78, 65, 21, 76, 32, 37, 99]
 

@@ -54,7 +54,8 @@ def _copy_sample(root: Path) -> None:
         raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
     there = root.exists()
     try:
-        shutil.copytree(SAMPLE / "raw", root / "data" / "raw")
+        for name in ("raw", "eval"):
+            shutil.copytree(SAMPLE / name, root / "data" / name)
         shutil.copy(SAMPLE / "recipe.yaml", root / "recipe.yaml")
         (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
     except OSError as error:  # copytree gathers its errors: (from, to, reason) each
