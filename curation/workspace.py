@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from curation.config_file import load_config
-from curation.errors import ConfigError
+from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
     from curation.recipe import Recipe
 
 MARKER: Final = "curate.yaml"
-_CURATE_YAML: Final = """\
+_CURATE_YAML: Final = b"""\
 # This folder is a Curate workspace; every `curate` command below it finds it.
 curate: 1
 recipe: recipe.yaml
@@ -60,30 +61,75 @@ def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
     """Make `root` a workspace; nothing that exists is overwritten.
 
     `paths` become the recipe's sources, sorted, so that the order of arguments means nothing.
-    Without paths the recipe reads data/raw.
+    Without paths the recipe reads data/raw. A workspace whose recipe is missing gets one.
     """
     from curation.recipe import commented_recipe
 
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root}: is a file; name a folder")
-    if (root / MARKER).exists():
+    marked = (root / MARKER).exists()
+    path = open_workspace(root).recipe_path if marked else root / "recipe.yaml"
+    if marked and path.exists():
         raise ConfigError(f"{root}: is a workspace already; edit its recipe.yaml, or name another folder")
-    if (root / "recipe.yaml").exists():
-        raise ConfigError(f"{root / 'recipe.yaml'}: exists already; move it away, or write curate.yaml yourself")
     sources = sorted({_relative(path, root) for path in paths})
+    recipe = commented_recipe(sources or ["data/raw"]).encode()
+    if path.exists() and _content(path) != recipe:
+        raise ConfigError(f"{path}: exists already; move it away, or write curate.yaml yourself")
+    files = [file for file in ((path, recipe), (root / MARKER, _CURATE_YAML)) if not file[0].exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not sources:
             (root / "data" / "raw").mkdir(parents=True, exist_ok=True)
-        (root / "recipe.yaml").write_text(commented_recipe(sources or ["data/raw"]), "utf-8")
-        (root / MARKER).write_text(_CURATE_YAML, "utf-8")
+        for name, content in files:  # curate.yaml last: with it the folder is a workspace
+            _write(name, content)
     except OSError as error:
-        for name in (MARKER, "recipe.yaml"):  # half a workspace would refuse the next try
-            with suppress(OSError):
-                (root / name).unlink()
+        _unlink([name for name, _ in files])  # half a workspace would refuse the next try
         reason = f"cannot be made a workspace ({error.strerror})"
         raise ConfigError(f"{root}: {reason}; make room or check who owns it, or name another folder") from None
     return open_workspace(root.resolve())
+
+
+def take_back(workspace: Workspace, *, store_too: bool) -> bool:
+    """Undo init_workspace after a first build that published nothing; False where something is to be kept.
+
+    `store_too`: the store was made since.
+    """
+    from curation.store import open_store
+
+    root, folder = workspace.root, workspace.store_path
+    try:
+        with open_store(folder).writer() if (folder / "CURRENT").exists() else nullcontext():
+            if (folder / "CURRENT").exists() and open_store(folder).versions():
+                return False
+            _unlink([root / MARKER, root / "recipe.yaml"])
+            if store_too and folder.exists():
+                shutil.rmtree(folder)
+    except (CurateError, OSError):  # damaged, or another build is at work in it
+        return False
+    return True
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of the file or nothing, also where the process is killed."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unlink(files: Sequence[Path]) -> None:
+    for file in files:
+        with suppress(OSError):
+            file.unlink()
 
 
 def _relative(path: str, root: Path) -> str:

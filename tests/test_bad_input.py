@@ -171,6 +171,54 @@ def test_a_full_disk_leaves_no_half_workspace(tmp_path: Path) -> None:
     assert curate(tmp_path, "init", "ws").returncode == 0
 
 
+def test_a_failed_first_build_leaves_no_workspace_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.jsonl").write_text("<!DOCTYPE html><html><body>404</body></html>\n")
+    Path("good.jsonl").write_text(rows(30))
+    assert main(["build", "wrong.jsonl"]) == 3
+    assert "is taken back" in capsys.readouterr().err
+    assert sorted(os.listdir()) == ["good.jsonl", "wrong.jsonl"]
+    Path("store").mkdir()
+    Path("store/mine.txt").write_text("kept")
+    assert main(["build", "wrong.jsonl"]) == 3
+    assert Path("store/mine.txt").read_text() == "kept"
+    assert not Path("curate.yaml").exists()
+    assert main(["build", "good.jsonl"]) == 0
+    Path("good.jsonl").write_text("<!DOCTYPE html>\n")
+    assert main(["build", "good.jsonl"]) == 3  # a later build: the workspace stays
+    assert Path("curate.yaml").exists()
+
+
+def test_other_files_are_refused_without_opening_the_listed_ones(here: Path, capsys: Capture) -> None:
+    (here / "good.jsonl").write_text(rows(3))
+    for source in ("gone.jsonl", "hf:owner/name"):
+        (here / "recipe.yaml").write_text(f"sources:\n  - path: {source}\n")
+        code, line = said(capsys, "build", "good.jsonl")
+        assert (code, line.split(";")[0]) == (2, f"curate build: recipe.yaml reads {source}")
+
+
+def test_init_mends_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "."]) == 0
+    recipe = Path("recipe.yaml").read_bytes()
+    assert sorted(os.listdir()) == ["curate.yaml", "data", "recipe.yaml"]
+    Path("curate.yaml").unlink()  # killed between the two
+    assert main(["init", "."]) == 0
+    Path("recipe.yaml").unlink()  # as only another program leaves it
+    assert main(["init", "."]) == 0
+    assert Path("recipe.yaml").read_bytes() == recipe
+    Path("curate.yaml").unlink()
+    Path("recipe.yaml").write_text(RECIPE)
+    assert said(capsys, "init", ".")[0] == 2  # somebody's own recipe
+    assert Path("recipe.yaml").read_text() == RECIPE
+    Path("curate.yaml").write_text("curate: 1\nrecipe: mine.yaml\n")
+    assert main(["init", "."]) == 0
+    assert Path("mine.yaml").read_bytes() == recipe
+    assert said(capsys, "init", ".")[0] == 2
+
+
 def test_closed_output_is_no_crash(built: Path) -> None:
     for shell, code in {">&-": 0, ">&- 2>&-": 0, ">/dev/full": 1}.items():
         line = f"{sys.executable} -m app.cli versions --json {shell}"

@@ -110,6 +110,37 @@ def test_equal_questions_are_shown_where_there_are_no_near_ones() -> None:
     assert all(pair.left + 1 == pair.right and pair.left % 2 == 0 and pair.similarity == 1 for pair in found)
 
 
+def grouped(sizes: dict[str, int], fixed: dict[str, str]) -> list[str]:
+    """The warnings of a split 90/5/5 of groups with so many rows, some in a given split."""
+    rows = [
+        {"prompt": letters(i), "answer": str(i), "meta": {"group": group}, "fixed": fixed.get(group)}
+        for i, group in enumerate(name for name, size in sizes.items() for _ in range(size))
+    ]
+    ratios = {"train": 0.9, "validation": 0.05, "test": 0.05}
+    return split(rows_table(rows), SplitConfig(ratios=ratios, group_by="group")).report.warnings
+
+
+MISSED = (("train", "100.0", "90"), ("validation", "0.0", "5"), ("test", "0.0", "5"))
+
+
+def test_splits_that_miss_their_share_are_one_note_and_the_first() -> None:
+    first, second = grouped({"a": 80, "b": 20}, {})
+    missed = [f"{n} holds {g} % of the rows, not {w} %" for n, g, w in MISSED]
+    assert first.startswith(f"{'; '.join(missed)}: clusters are indivisible; to come closer: ")
+    assert second.startswith("one cluster holds 80 of 100 rows")
+
+
+def test_a_given_split_silences_no_note_on_the_others() -> None:
+    first = grouped({"a": 225, "b": 25}, {"b": "test"})[0]
+    assert first.startswith("train holds 90.0 % of the rows, not 85 %; validation holds 0.0 % of the rows, not 5 %: ")
+    assert "test holds" not in first
+
+
+def test_a_given_split_may_have_any_size() -> None:
+    sizes = {"given": 40, **{f"g{i}": 2 for i in range(30)}}
+    assert not [note for note in grouped(sizes, {"given": "test"}) if "of the rows, not" in note]
+
+
 def lamini() -> list[dict[str, Any]]:
     lines = gzip.decompress(shared("lamini/lamini_docs.jsonl.gz").read_bytes()).splitlines()
     raw = [json.loads(line) for line in lines]

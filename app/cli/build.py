@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from curation.workspace import Workspace
 
 _MADE: Final = "no workspace here: made one (curate.yaml; recipe.yaml with the defaults used, commented)"
+_TAKEN_BACK: Final = (
+    "the workspace made for this build is taken back; to edit a recipe first: curate init . --source FILE"
+)
 _FACTS: Final = "curate sql \"FROM edges WHERE kind = 'differs_in_fact'\""
 _REASONS: Final = 6
+_NOTES: Final = 3
 _SOURCE_HEADERS: Final = ("source", "format", "units", "kept", "flagged", "dropped", "quarantined")
 _STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "reasons")
 
@@ -67,11 +72,12 @@ def run(args: Namespace) -> int:
 def _run(args: Namespace, place: Place, shown: Lines | Bar) -> int:
     from curation.pipeline import BuildOptions, build
     from curation.store import open_store
+    from curation.workspace import take_back
 
     options = BuildOptions(
         workers=args.workers, max_bad=args.max_bad, message=args.message, trust_stages=args.trust_stages
     )
-    before = _current(place.workspace)
+    before, new_store = _current(place.workspace), not place.workspace.store_path.exists()
     try:
         result = build(place.workspace, recipe=place.recipe, options=options, progress=shown)
     except KeyboardInterrupt:
@@ -81,7 +87,7 @@ def _run(args: Namespace, place: Place, shown: Lines | Bar) -> int:
         raise
     except CurateError:
         if place.made:
-            shown.note(_MADE)
+            shown.note(_TAKEN_BACK if take_back(place.workspace, store_too=new_store) else _MADE)
         raise
     finally:
         shown.stop()
@@ -149,13 +155,21 @@ def _refuse_other_sources(workspace: Workspace, recipe: Recipe | None, files: li
 
     listed = (recipe or workspace.load_recipe()).sources
     named = [SourceSpec(path=file if file.startswith("hf:") else str((start / file).resolve())) for file in files]
-    if _names(expand(named, workspace.root)) == _names(expand(listed, workspace.root)):
-        return
+    plain = {_absolute(spec.path, workspace.root) for spec in named}
+    if plain == {_absolute(spec.path, workspace.root) for spec in listed}:
+        return  # the build says what is wrong with them
+    with suppress(CurateError):  # a listed source that cannot be opened is not what was named
+        if _names(expand(named, workspace.root)) == _names(expand(listed, workspace.root)):
+            return
     shown = ", ".join(source.path for source in listed[:3]) + (", ..." if len(listed) > 3 else "")
     raise ConfigError(
         f"{workspace.recipe_path.name} reads {shown}; add FILE to its sources and run curate build, "
         "or build in another folder: curate build -C DIR FILE"
     )
+
+
+def _absolute(path: str, root: Any) -> str:
+    return path if path.startswith("hf:") else str((root / path).resolve())
 
 
 def _names(expanded: Sequence[Source]) -> set[str]:
@@ -189,7 +203,7 @@ def lines(result: BuildResult, *, made: bool = False, example: str | None = None
     before = [_MADE] * made
     after = [
         *_dropped(result),
-        *(f"note: {visible(note)}" for note in result.notes[:3]),
+        *_notes(result),
         _version(result),
         *leak_sentence(result.report),
     ]
@@ -218,6 +232,14 @@ def _dropped(result: BuildResult) -> list[str]:
         for reason, n in stage["flags"].items():
             noted[reason] = noted.get(reason, 0) + n
     return [f"{word}: {reasons(part)}" for word, part in (("dropped", result.reasons), ("flagged", noted)) if part]
+
+
+def _notes(result: BuildResult) -> list[str]:
+    """The weightiest notes: what the split could not do comes before remarks on the sources."""
+    ordered = sorted(result.notes, key=lambda note: note not in result.report["warnings"])
+    more = len(ordered) - _NOTES
+    cut = [f"... and {more:,} more note{'s' * (more != 1)} (--json)"] if more > 0 else []
+    return [*(f"note: {visible(note)}" for note in ordered[:_NOTES]), *cut]
 
 
 def _version(result: BuildResult) -> str:

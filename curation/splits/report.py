@@ -97,8 +97,10 @@ def _crossing_fact_edges(ties: Ties, split: Ints) -> int:
 
 
 def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, sizes: Ints) -> list[str]:
-    """Misfits, each with a way out."""
-    split, ways, said = placement.split, _ways(config), []
+    """Misfits, the weightiest first, each with a way out."""
+    ways, said = _ways(config), []
+    if missed := _missed(config, placement):
+        said.append(f"{'; '.join(missed)}: clusters are indivisible; to come closer: {ways}")
     total, largest = int(sizes.sum()), int(sizes.max(initial=0))
     if largest > 1 and largest > LARGE_CLUSTER * total:  # in a handful of rows a single one is more than 5 %
         home = np.flatnonzero(placement.cluster == int(np.argmax(sizes)))
@@ -110,15 +112,25 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
             " questions in all, a differing fact keeps none apart; if they share a long common part, make it the"
             " system message"
         )
-    ratios = config.ratios or {}
-    for s, name in enumerate(SPLITS):
-        if not ratios or not total or placement.closed:
-            break
-        wanted, got = ratios.get(name, 0.0), int((split == s).sum()) / total
-        if abs(got - wanted) > max(MISSED_RATIO, 1 / total):
-            missed = f"{name} holds {100 * got:.1f} % of the rows, not {100 * wanted:g} %"
-            said.append(f"{missed}, because clusters are indivisible; to come closer: {ways}")
     return said
+
+
+def _missed(config: SplitConfig, placement: Placement) -> list[str]:
+    """The splits that miss their share of the rows. A split that was given is as it is, and train gets the rest."""
+    rows = np.bincount(placement.split[placement.split >= 0], minlength=len(SPLITS))
+    total = int(rows.sum())
+    if config.ratios is None or not total:
+        return []
+    shares = rows / total
+    aims = {s: shares[s] if s in placement.closed else config.ratios.get(name, 0.0) for s, name in enumerate(SPLITS)}
+    if placement.closed:
+        aims[TRAIN] = max(1 - sum(aim for s, aim in aims.items() if s != TRAIN), 0.0)
+    slack = max(MISSED_RATIO, 1 / total)
+    return [
+        f"{SPLITS[s]} holds {100 * shares[s]:.1f} % of the rows, not {100 * aim:.4g} %"
+        for s, aim in aims.items()
+        if abs(shares[s] - aim) > slack
+    ]
 
 
 def _bundled(ties: Ties) -> str:
