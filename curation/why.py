@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.counterfactual import Change, changes
+from curation.diffing.edits import Turn
 from curation.errors import CurateError
+from curation.evidence import Leak, PatchStep, cleaned, leaks, patch_steps
 from curation.lookup import Row, Tables, mask, place_in_split, place_of, quarantined, row_at, where_equal
 
 _RAW_LIMIT: Final = 1 << 20
@@ -49,6 +51,7 @@ class Story:
     raw_from: str  # `source file`, `store`, or why there is none
     row: Row | None  # None: it never became a row
     changed_by_normalise: bool
+    cleaned: list[Turn]  # the messages that turns and normalise changed
     notes: list[Note]
     verdict: str
     stage: str | None
@@ -62,6 +65,10 @@ class Story:
     place: int | None
     cluster: int | None
     cluster_size: int
+    prompt_language: str | None  # und: cannot be told; None: not looked at
+    answer_language: str | None
+    leaks: list[Leak] = field(default_factory=list)
+    patches: list[PatchStep] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
@@ -73,6 +80,7 @@ def explain(tables: Tables, index: int, root: Path) -> Story:
     raw, raw_from = _raw(tables, entry, source, root)
     record = tables.record(entry["row_id"]) if entry["row_id"] else None
     matched = row_at(tables, tables.index(entry["matched_source"], entry["matched_unit"]))
+    row = row_at(tables, index)
     place, size = place_in_split(tables, entry)
     return Story(
         version=tables.version.name,
@@ -85,8 +93,9 @@ def explain(tables: Tables, index: int, root: Path) -> Story:
         evidence=source["evidence"],
         raw=raw,
         raw_from=raw_from,
-        row=row_at(tables, index),
+        row=row,
         changed_by_normalise=bool(record and record["changed"]),
+        cleaned=cleaned(tables, entry["row_id"]),
         notes=_notes(tables, entry),
         verdict=entry["verdict"],
         stage=entry["stage"],
@@ -100,6 +109,10 @@ def explain(tables: Tables, index: int, root: Path) -> Story:
         place=place,
         cluster=entry["cluster"],
         cluster_size=size,
+        prompt_language=entry.get("prompt_language"),
+        answer_language=entry.get("answer_language"),
+        leaks=leaks(tables, entry, row),
+        patches=patch_steps(tables, entry),
         ties=_ties(tables, entry),
         changes=changes(tables, index, root) if entry["verdict"] != "kept" else [],
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli import main
+from app.cli.render import LINES, Screen
+from app.cli.why import lines
 from curation.counterfactual import above, changes
 from curation.errors import ConfigError
 from curation.flow import BuildOptions, run_stages
@@ -25,11 +29,12 @@ from curation.recipe import recipe_from
 from curation.rerun import changed_recipe
 from curation.stages.user import load_stages
 from curation.store import VersionInfo, open_store
-from curation.why import Story, explain
+from curation.why import Note, Story, explain
 from curation.workspace import Workspace, init_workspace
 
 CORPUS = Path(__file__).parent / "fixtures" / "why"
 OPTIONS = BuildOptions(max_bad=0.5, trust_stages=True)
+SOME_NOTE = Note("filters", "odd_symbols", 0.5, 0.4, None, None)
 QUIZ: dict[str, Any] = {"sources": [{"path": "quiz.jsonl"}]}
 # Recipes under which rows are dropped for different reasons; each is the default but for what it names.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -84,13 +89,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Tables]:
 
 def built_tables(made: Workspace) -> Tables:
     build(made, options=OPTIONS)
+    return tables_of(made)
+
+
+def tables_of(made: Workspace) -> Tables:
     store = open_store(made.store_path)
     return Tables(store, store.resolve("latest"))
 
 
 def row_id(made: Workspace, target: str) -> str:
-    store = open_store(made.store_path)
-    tables = Tables(store, store.resolve("latest"))
+    tables = tables_of(made)
     found: bytes = tables.entry(find(tables, target, made.root)[0])["row_id"]
     return found.hex()
 
@@ -286,6 +294,105 @@ def test_the_story_of_a_near_duplicate(built: tuple[Workspace, Tables]) -> None:
     assert story.similarity is not None
     first = story.changes[0].settings
     assert story.similarity < first["near.threshold"] <= story.similarity + 0.0101
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Tables]:
+    """A version in which evaluation items and languages are reported, rows selected, and a row patched."""
+    recipe = {
+        **QUIZ,
+        "decontaminate": {"against": ["exam.jsonl"], "action": "report"},
+        "language": {"allowed": ["en", "de"]},
+        "select": {"steps": [{"by": "length", "n": 8}, {"by": "random", "n": 6}]},
+    }
+    made = workspace(tmp_path_factory.mktemp("told"), recipe)
+    build(made, options=OPTIONS)
+    words = ["patch", "add", "-C", str(made.root), "--as", "ana", "--yes", "--tags", "t1,t2"]
+    said = ["--reason", "wrong lift", "--answer", "  Use the goods lift beside the second loading ramp.  "]
+    kept = next(line for line in (3, 7) if tables_of(made).entry(line - 1)["verdict"] == "kept")
+    assert main([*words, *said, "--row", row_id(made, f"quiz.jsonl:{kept}")]) == 0
+    return made, built_tables(made)
+
+
+def test_evaluation_items_are_shown_where_they_are_only_reported(told: tuple[Workspace, Tables]) -> None:
+    story = story_of(told, "quiz.jsonl:1")
+    (leak,) = story.leaks
+    assert (leak.set, leak.item, leak.how, leak.coverage, leak.dropped) == ("exam.jsonl", "Q1", "stem", 1.0, False)
+    assert leak.text.startswith("Which of these materials would best keep")
+    assert leak.text.endswith("a cold winter morning")
+    assert story.row is not None
+    assert leak.before + leak.text + leak.after == f"{story.row.prompt}\n{story.row.answer}"
+    shown = lines(story, Screen())
+    assert "holds item Q1 of exam.jsonl (1.0 of its question, stem, reported only)" in shown
+    assert any(line.startswith("  [Which of these materials") and "]?" in line for line in shown)
+    assert story_of(told, "quiz.jsonl:8").leaks == []
+
+
+def test_languages_are_told(told: tuple[Workspace, Tables]) -> None:
+    said = {line: lines(story_of(told, f"quiz.jsonl:{line}"), Screen())[2] for line in (4, 5, 6)}
+    assert said[4].endswith(" · language fr")
+    assert said[6].endswith(" · asked in en, answered in de")
+    assert (story_of(told, "quiz.jsonl:5").prompt_language, said[5].endswith("language de")) == ("de", True)
+
+
+def test_patches_are_told_with_who_when_and_why(told: tuple[Workspace, Tables]) -> None:
+    tables = told[1]
+    (step,) = tables.table("patches").to_pylist()
+    at = [i for i in range(tables.ledger.num_rows) if tables.entry(i)["row_id"] == step["result_row_id"]]
+    story = explain(tables, at[0], told[0].root)
+    (known,) = story.patches
+    assert (known.patch, known.op, known.author, known.reason, known.tags) == (
+        *("p-001", "edit", "ana", "wrong lift"),
+        ["t1", "t2"],
+    )
+    shown = lines(story, Screen())
+    assert f"edited by patch p-001, ana, {step['time'][:10]}: wrong lift (tags t1, t2)" in shown
+    place = shown.index("changed by normalise: turn 2 (assistant)")
+    assert shown[place + 1 : place + 3] == [
+        "  - [  ]Use the goods lift beside the second loading ramp.[  ]",
+        "  + Use the goods lift beside the second loading ramp.",
+    ]
+    other = next(i for i in range(tables.ledger.num_rows) if i != at[0])
+    assert explain(tables, other, told[0].root).patches == []
+
+
+def test_selection_is_told_with_its_line(told: tuple[Workspace, Tables]) -> None:
+    tables = told[1]
+    shown = [lines(explain(tables, i, told[0].root), Screen()) for i in range(tables.ledger.num_rows)]
+    by_length = [line for one in shown for line in one if line.startswith("dropped by select: not selected by length")]
+    by_chance = [line for one in shown for line in one if line.startswith("dropped by select: not selected by random")]
+    assert len(by_length) == 2
+    assert all(re.search(r": \d+ characters, the line at \d+$", line) for line in by_length)
+    assert [re.sub(r"rank [78]", "rank N", line) for line in by_chance] == [
+        "dropped by select: not selected by random: rank N, 6 taken"
+    ] * 2
+    kept = [one for one in shown if one[-1].startswith("kept as v2")]
+    assert len(kept) == 6
+    assert all(any(re.fullmatch(r"selected by random: rank [1-6], 6 taken", line) for line in one) for one in kept)
+
+
+def test_the_verdict_is_there_however_much_there_is_to_tell(told: tuple[Workspace, Tables]) -> None:
+    story = story_of(told, "quiz.jsonl:1")
+    long = replace(story, leaks=story.leaks * 3, notes=[*story.notes, *[SOME_NOTE] * 20])
+    shown = lines(long, Screen())
+    assert len(shown) == LINES
+    assert shown[-1].startswith("it would be kept with: ")
+
+
+def test_a_change_that_may_not_be_enough_says_so(told: tuple[Workspace, Tables]) -> None:
+    story = story_of(told, "quiz.jsonl:1")
+    unsure = replace(story, changes=[*story.changes, replace(story.changes[0], sure=False)])
+    assert lines(unsure, Screen())[-1] == f"it may be kept with: {story.changes[0].text}"
+
+
+def test_a_row_that_a_patch_dropped_says_who(tmp_path: Path) -> None:
+    made = workspace(tmp_path, QUIZ)
+    build(made, options=OPTIONS)
+    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes", "--reason", "a leak"]
+    assert main([*words, "--drop", "--row", row_id(made, "quiz.jsonl:7")]) == 0
+    shown = lines(explain(built_tables(made), 6, tmp_path), Screen())
+    assert re.fullmatch(r"dropped by patch p-001, ana, \d{4}-\d\d-\d\d: a leak", shown[-2])
+    assert shown[-1] == "it would be kept with: curate patch drop p-001"
 
 
 def test_the_story_of_a_quarantined_line(built: tuple[Workspace, Tables]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from types import NoneType
+from typing import TYPE_CHECKING, Final
 
 from app.cli.arguments import Parser
 from app.cli.difference import difference
@@ -16,12 +17,16 @@ from curation.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from curation.evidence import PatchStep
     from curation.lookup import Row, Tables
     from curation.why import Note, Story, Tie
 
 _ROLES: Final = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
 _MANY: Final = 1000
 _DETAIL: Final = 120
+_AROUND: Final = 20  # characters shown on either side of an evaluation item
+_LEFT_OUT: Final = "not_selected_"
+_PATCHED: Final = {"drop": "dropped", "edit": "edited", "add": "added", "relabel": "relabelled"}
 
 
 def add_parser(parser: Parser) -> None:
@@ -76,15 +81,61 @@ def _candidates(args: Namespace, tables: Tables, found: list[int]) -> int:
 
 
 def lines(story: Story, screen: Screen) -> list[str]:
+    """The story in at most LINES lines: what does not fit is left out before the verdict, never the verdict."""
     told = [_head(story), *_raw(story, screen), _read(story)]
-    if story.changed_by_normalise and story.row:
-        told.append(f"changed by normalise; the answer now: {quote(story.row.answer)}")
-    told += [_note(note) for note in story.notes[:3]]
-    told += [screen.paint(_verdict(story), "good" if story.verdict == "kept" else "bad")]
-    if story.row and story.matched:
-        told += _compared(story.row, story.matched, screen)
-    told += [_tie(tie) for tie in story.ties[:2]]
-    return [*told, *_changes(story)][:LINES]
+    verdict = [screen.paint(_verdict(story), "good" if story.verdict == "kept" else "bad")]
+    if story.row and story.matched and story.stage != "select":
+        verdict += _compared(story.row, story.matched, screen)
+    verdict += [*[_tie(tie) for tie in story.ties[:2]], *_changes(story)]
+    evidence = [*_patches(story), *_cleaned(story, screen), *_leaks(story, screen)]
+    evidence += [_note(note) for note in story.notes if not _told_elsewhere(note, story)][:5]
+    room = max(LINES - len(told) - len(verdict), 0)
+    return [*told, *evidence[:room], *verdict][:LINES]
+
+
+def _told_elsewhere(note: Note, story: Story) -> bool:
+    return (note.stage == "patches" and bool(story.patches)) or (note.stage == "decontaminate" and bool(story.leaks))
+
+
+def _patches(story: Story) -> list[str]:
+    """Who changed the row, when and why; the last of many. What dropped it is the verdict."""
+    return [_patched(step) for step in story.patches if step.op != "drop"][-2:]
+
+
+def _patched(step: PatchStep) -> str:
+    reason = f": {clip(visible(step.reason), _DETAIL)}" if step.reason else ""
+    tags = f" (tags {', '.join(map(visible, step.tags[:5]))})" if step.tags else ""
+    return f"{_PATCHED[step.op]} by patch {step.patch}, {visible(step.author)}, {step.time[:10]}{reason}{tags}"
+
+
+def _cleaned(story: Story, screen: Screen) -> list[str]:
+    """The first message that cleaning changed, before and after."""
+    if not story.cleaned:
+        return ["changed by normalise"] * story.changed_by_normalise
+    turn = story.cleaned[0]
+    more = f", and {len(story.cleaned) - 1:,} more" if len(story.cleaned) > 1 else ""
+    if turn.before is None or turn.after is None:
+        return [f"cut by turns: turn {turn.number} ({turn.role}){more}"]
+    shown = difference(turn.before, turn.after, screen)
+    return [f"changed by normalise: turn {turn.number} ({turn.role}){more}", *shown]
+
+
+def _leaks(story: Story, screen: Screen) -> list[str]:
+    """Evaluation items in the row, the text of each between brackets."""
+    told = []
+    for leak in story.leaks[:2]:
+        begin, end = ("..." if len(leak.before) > _AROUND else ""), ("..." if len(leak.after) > _AROUND else "")
+        before, after = begin + visible(leak.before[-_AROUND:]), visible(leak.after[:_AROUND]) + end
+        room = (screen.width or 150) - 6 - len(before) - len(after)
+        marked = screen.paint(f"[{clip(visible(leak.text), room)}]", "bad")
+        kept = "" if leak.dropped else ", reported only"
+        told.append(
+            f"holds item {visible(leak.item)} of {visible(leak.set)} ({ratio(leak.coverage)} of its question, "
+            f"{leak.how}{kept})"
+        )
+        told.append(f"  {before}{marked}{after}")
+    more = len(story.leaks) - 2
+    return [*told, *[f"... and {more:,} more items"] * (more > 0)]
 
 
 def _tie(tie: Tie) -> str:
@@ -113,10 +164,21 @@ def _read(story: Story) -> str:
         return f"read as {story.format}: never became a row"
     turns = [_ROLES[letter] for letter in story.row.roles]
     shown = ", ".join(turns[:4]) + (", ..." if len(turns) > 4 else "")
-    return f"read ok · {story.format} ({visible(story.evidence)}) · {len(turns)} messages: {shown}"
+    read = f"read ok · {story.format} ({visible(story.evidence)}) · {len(turns)} messages: {shown}"
+    return f"{read} · {_language(story)}" if story.prompt_language else read
+
+
+def _language(story: Story) -> str:
+    asked, answered = story.prompt_language, story.answer_language
+    if asked == answered:
+        return "language cannot be told" if asked == "und" else f"language {asked}"
+    words = [f"{what} in {code}" for what, code in (("asked", asked), ("answered", answered)) if code != "und"]
+    return ", ".join(words)
 
 
 def _note(note: Note) -> str:
+    if note.stage == "select":
+        return clip(f"{note.reason.replace('_', ' by ', 1)}{_chosen(note)}", 200)
     parts = [f"flagged by {note.stage}: {note.reason.replace('_', ' ')}{_measured(note)}"]
     parts += [f"matches {visible(note.matched)}"] if note.matched else []
     parts += [visible(note.detail)] if note.detail else []
@@ -130,12 +192,37 @@ def _measured(said: Note | Story) -> str:
     return f" ({number(said.value)}{limit})"
 
 
+def _chosen(said: Note | Story) -> str:
+    """What a selection step compared, and where its line lay."""
+    if said.value is None:
+        return f" ({visible(said.detail)})" if said.detail else ""
+    by = (said.reason or "").rpartition("_")[2]
+    line = None if said.threshold is None else number(said.threshold)
+    if by in ("random", "quota"):
+        within = f" in {visible(said.detail)}" if said.detail else ""
+        return f": rank {number(said.value)}{within}, {line} taken"
+    matched = said.matched if isinstance(said.matched, (str, NoneType)) else said.matched.where
+    if by == "diversity" and said.threshold is not None:
+        line = ratio(said.threshold)
+    what = {"length": f"{number(said.value)} characters", "score": f"score {number(said.value)}"}.get(by)
+    if what is None:
+        what = f"{ratio(said.value)} similar to {visible(matched) if matched else 'those taken'}"
+    detail = f" ({visible(said.detail)})" if said.detail else ""
+    return f": {what}{detail}" + (f", the line at {line}" if line else "")
+
+
 def _verdict(story: Story) -> str:
     if story.verdict == "kept":
         beside = f", cluster of {story.cluster_size:,} rows" if story.cluster_size > 1 else ""
         return f"kept as {story.version} {story.split} #{story.place}{beside}"
     reason = (story.reason or "").replace("_", " ")
     detail = f"; {clip(visible(story.detail), _DETAIL)}" if story.detail else ""
+    if story.stage == "select" and (story.reason or "").startswith(_LEFT_OUT):
+        return f"dropped by select: not selected by {(story.reason or '').removeprefix(_LEFT_OUT)}{_chosen(story)}"
+    if story.stage == "patches" and story.patches:
+        return _patched(story.patches[-1])
+    if story.stage == "decontaminate":
+        return f"{story.verdict} by {story.stage}: {reason}{detail}"
     if story.matched is None:
         return f"{story.verdict} by {story.stage}: {reason}{_measured(story)}{detail}"
     likeness = "the same as" if story.similarity in (None, 1.0) else f"{ratio(story.similarity or 0)} similar to"
@@ -157,6 +244,11 @@ def _changes(story: Story) -> list[str]:
         return []
     if not story.changes:
         return ["no setting would have kept it"]
-    ways = ", or ".join(change.text for change in story.changes)
-    possible: list[Any] = [change for change in story.changes if change.settings]
-    return [f"it would be kept with: {ways}" if possible else f"to keep it: {ways}"]
+    told = []
+    for words, which in (
+        ("it would be kept with", [change for change in story.changes if change.tried and change.sure]),
+        ("it may be kept with", [change for change in story.changes if change.tried and not change.sure]),
+        ("to keep it", [change for change in story.changes if not change.tried]),
+    ):
+        told += [f"{words}: {', or '.join(change.text for change in which)}"] if which else []
+    return told
