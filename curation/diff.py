@@ -106,13 +106,16 @@ class VersionDiff:
         return [_first_user_turn(text) for text in texts.to_pylist()]
 
     def by_language(self) -> list[dict[str, Any]]:
-        """Changes by language, where both versions know their rows' languages; else nothing."""
-        if not all("language" in side.rows.column_names for side in (self.old, self.new)):
+        """Changes by language (`en -> de`: answered in another), most first; nothing where no version has any.
+
+        The language is the row's in the version that has it, for rows of both in the new one. und: cannot be told;
+        None: that version did not look.
+        """
+        ids = self.changes["row_id"]
+        language = pc.coalesce(self.new.languages(ids), self.old.languages(ids))
+        if language.null_count == len(language):
             return []
-        found = [
-            looked_up(side.rows, self.changes["row_id"], ["language"])["language"] for side in (self.new, self.old)
-        ]
-        with_language = self.changes.append_column("language", pc.coalesce(*found))
+        with_language = self.changes.append_column("language", language)
         return VersionDiff(self.old, self.new, with_language, []).by("language", "change")
 
     def _lines(self, change: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from app.cli.render import LINES, Screen
 from curation.diff import VersionDiff, diff
 from curation.diffing.edits import changed_fields, changed_turns, word_changes
 from curation.errors import ConfigError
+from curation.flow import BuildOptions
 from curation.folds import make_folds
 from curation.pipeline import build
 from curation.store import Store
@@ -169,6 +171,58 @@ def test_cleaning_that_changes_a_row_is_an_edit(tmp_path: Path) -> None:
     assert shown(found, "edited") == [(0, "cleaned otherwise", None)]
     (edit,) = found.edits()
     assert [(t.before, t.after) for t in edit.turns] == [("  spaced  ", "spaced")]
+
+
+WHY = Path(__file__).parent / "fixtures" / "why"
+FEWER = {
+    "language": {"allowed": ["en", "de"], "action": "drop", "mismatch": "drop"},
+    "decontaminate": {"against": ["exam.jsonl"]},
+    "select": {"steps": [{"by": "score", "field": "score", "n": 3}]},
+    "stages": [{"use": "stages.polite:asking", "after": "turns", "config": {}}],
+}
+
+
+def test_rows_that_the_later_stages_drop_say_why_and_in_which_language(tmp_path: Path) -> None:
+    made = workspace(tmp_path, [])
+    shutil.copytree(WHY, tmp_path, dirs_exist_ok=True)
+    recipe = {**yaml.safe_load(made.recipe_path.read_text()), "sources": [{"path": "quiz.jsonl"}]}
+    for more in ({}, FEWER):
+        made.recipe_path.write_text(yaml.safe_dump(recipe | more))
+        build(made, options=BuildOptions(trust_stages=True))
+    found = diff(store_of(made), "v1", "v2")
+    removed = {entry["line"]: (entry["stage"], entry["reason"]) for entry in found.changes.to_pylist()}
+    assert removed == {
+        1: ("decontaminate", "contaminated"),
+        2: ("decontaminate", "contaminated"),
+        3: ("decontaminate", "contaminated"),
+        4: ("language", "language_not_allowed"),
+        6: ("language", "language_mismatch"),
+        10: ("select", "not_selected_score"),
+        11: ("stages.polite:asking", "no_question"),
+    }
+    shown = command.lines(found, Screen())
+    assert len(shown) <= LINES
+    (why,) = [line for line in shown if line.startswith("removed: ")]
+    assert why == (
+        "removed: dropped: contaminated 3 · dropped: language mismatch 1 · dropped: language not allowed 1 · "
+        "dropped: not selected by score 1 · dropped by stages.polite:asking: no question 1"
+    )
+    assert "by language: en -4 · en -> de -1 · en -> fr -1 · fr -1" in shown
+    assert {line["language"]: line["rows"] for line in found.by_language()} == {
+        **{"en": 4, "en -> de": 1},
+        **{"en -> fr": 1, "fr": 1},
+    }
+    back = {line["language"]: line["change"] for line in diff(store_of(made), "v2", "v1").by_language()}
+    assert back == dict.fromkeys(("en", "en -> de", "en -> fr", "fr"), "added")
+
+
+def test_languages_are_left_out_where_nobody_looked(tmp_path: Path) -> None:
+    made = workspace(tmp_path, [line(n) for n in range(6)], language={"mismatch": "off"})
+    build(made)
+    write(tmp_path, [line(n) for n in range(5)])
+    build(made)
+    found = diff(store_of(made), "v1", "v2")
+    assert (found.count("removed"), found.by_language()) == (1, [])
 
 
 @settings(max_examples=25, deadline=None)

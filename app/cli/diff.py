@@ -23,7 +23,7 @@ _CHANGES: Final = ("added", "removed", "edited", "moved")
 _SIGNS: Final = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}
 _SPLITS: Final = ("train", "validation", "test")
 _SHOWN_REASONS: Final = 5
-_SHOWN_SOURCES: Final = 4
+_SHOWN_GROUPS: Final = 4
 _SHOWN_SETTINGS: Final = 3
 
 
@@ -79,7 +79,7 @@ def data(found: VersionDiff) -> dict[str, Any]:
         "sizes": {name: asdict(size) for name, size in found.sizes().items()},
         "by_split": found.by("change", "split_before", "split_after"),
         "by_source": found.by("source", "change"),
-        "by_reason": found.by("change", "why", "reason"),
+        "by_reason": found.by("change", "why", "stage", "reason"),
         "by_language": found.by_language(),
         "notes": found.notes,
         "changes": found.changes.to_pylist(),
@@ -101,7 +101,8 @@ def lines(found: VersionDiff, screen: Screen) -> list[str]:
     """The summary for people, with as many examples as there is room for."""
     if not found.changes.num_rows and not found.settings():
         return [_head(found), "the same rows in the same splits"]
-    told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found), *_sources(found)]
+    told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found)]
+    told += [*_sources(found), *_languages(found)]
     told += [f"note: {visible(note)}" for note in found.notes[:1]]
     after = [next_commands(*_next(found))]
     room = LINES - len(told) - len(after)
@@ -158,7 +159,7 @@ def _whys(found: VersionDiff) -> list[str]:
     for change in _CHANGES:
         parts = [
             _why_words(line) + f" {line['rows']:,}"
-            for line in found.by("change", "why", "reason")
+            for line in found.by("change", "why", "stage", "reason")
             if line["change"] == change
         ]
         more = ["..."] * (len(parts) > _SHOWN_REASONS)
@@ -167,22 +168,33 @@ def _whys(found: VersionDiff) -> list[str]:
 
 
 def _why_words(line: dict[str, Any]) -> str:
-    reason = (line["reason"] or "").replace("_", " ")
-    return f"{line['why']}: {reason}" if reason and line["why"] != "patch" else str(line["why"])
+    """`dropped: near duplicate`; with the stage's name where it is the user's own."""
+    if not line["reason"] or line["why"] == "patch":
+        return str(line["why"])
+    reason = line["reason"].replace("not_selected_", "not selected by ").replace("_", " ")
+    own = f" by {line['stage']}" if ":" in (line["stage"] or "") else ""
+    return visible(f"{line['why']}{own}: {reason}")
 
 
 def _sources(found: VersionDiff) -> list[str]:
+    return _counted("by source", found.by("source", "change"), "source")
+
+
+def _languages(found: VersionDiff) -> list[str]:
+    return _counted("by language", found.by_language(), "language")
+
+
+def _counted(title: str, lines: list[dict[str, Any]], name: str) -> list[str]:
+    """`by source: a.jsonl +2 -3 · ...`, if there are several."""
     counts: dict[str, dict[str, int]] = {}
-    for line in found.by("source", "change"):
-        counts.setdefault(str(line["source"]), {})[line["change"]] = line["rows"]
+    for line in lines:
+        counts.setdefault(str(line[name] or "not looked at"), {})[line["change"]] = line["rows"]
     if len(counts) < 2:
         return []
     ordered = sorted(counts.items(), key=lambda pair: (-sum(pair[1].values()), pair[0]))
-    said = [
-        f"{visible(source)} " + " ".join(f"{_SIGNS[c]}{n[c]:,}" for c in _CHANGES if c in n) for source, n in ordered
-    ]
-    more = ["..."] * (len(said) > _SHOWN_SOURCES)
-    return [f"by source: {' · '.join([*said[:_SHOWN_SOURCES], *more])}"]
+    said = [f"{visible(key)} " + " ".join(f"{_SIGNS[c]}{n[c]:,}" for c in _CHANGES if c in n) for key, n in ordered]
+    more = ["..."] * (len(said) > _SHOWN_GROUPS)
+    return [f"{title}: {' · '.join([*said[:_SHOWN_GROUPS], *more])}"]
 
 
 def _next(found: VersionDiff) -> list[str]:
@@ -216,7 +228,8 @@ def _is(found: VersionDiff, change: str) -> Any:
 
 def full(found: VersionDiff, screen: Screen) -> list[str]:
     """Every change; edited rows turn by turn."""
-    told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found), *_sources(found)]
+    told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found)]
+    told += [*_sources(found), *_languages(found)]
     told += [f"note: {visible(note)}" for note in found.notes]
     for change in ("added", "removed", "moved"):
         told += _listed(found, found.changes.filter(_is(found, change)), screen)

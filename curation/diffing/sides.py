@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.store import Store, VersionInfo
-from curation.tables import STORED
 
+_UNTOLD = "und"
 Ints = npt.NDArray[np.int64]
-_LEDGER = ("row_id", "source", "line", "verdict", "stage", "reason", "value", "matched_row_id", "detail")
+_LANGUAGES = ("prompt_language", "answer_language")
+_LEDGER = ("row_id", "source", "line", "verdict", "stage", "reason", "value", "matched_row_id", "detail", *_LANGUAGES)
 
 
 @dataclass
@@ -34,9 +35,7 @@ class Side:
 
     @cached_property
     def rows(self) -> Any:
-        """row_id, record and, where the version knows it, language."""
-        names = [name for name in ("row_id", "record", "language") if name in STORED["rows"].names]
-        return self.store.table(self.version, "rows", names).combine_chunks()
+        return self.store.table(self.version, "rows", ["row_id", "record"]).combine_chunks()
 
     @cached_property
     def sources(self) -> Any:
@@ -52,6 +51,16 @@ class Side:
         """The lines of units that became a row, and were dropped or merged."""
         out = pc.and_(pc.not_equal(self.ledger["verdict"], "kept"), pc.is_valid(self.ledger["row_id"]))
         return self.ledger.filter(out).combine_chunks()
+
+    def languages(self, row_ids: Any) -> Any:
+        """The language of each row, `en -> de` where the answer is in another; null where nobody looked."""
+        if not set(_LANGUAGES) <= set(self.ledger.column_names):  # a version from before languages were stored
+            return pa.nulls(len(row_ids), pa.string())
+        asked, answered = looked_up(self.ledger, row_ids, _LANGUAGES).columns
+        told = [pc.if_else(pc.equal(code, _UNTOLD), None, code) for code in (asked, answered)]
+        both = pc.binary_join_element_wise(*told, " -> ")  # null where one cannot be told
+        same = pc.or_(pc.equal(*told), pc.is_null(both))
+        return pc.if_else(pc.fill_null(same, True), pc.coalesce(*told, asked), both)
 
     def records(self, row_ids: Any) -> Any:
         """The record of each row, null where this version has none."""
