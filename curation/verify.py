@@ -8,10 +8,11 @@ from pathlib import Path
 
 from curation.errors import CurateError, StoreError
 from curation.store import Store, VersionInfo
-from curation.verification.accounting import clusters, ledger, members
+from curation.verification.accounting import clusters, ledger, members, stages
 from curation.verification.check import LEAK, Check, Found, one_line
 from curation.verification.identity import export, files, row_ids, version_id
 from curation.verification.leaks import leaks
+from curation.verification.sticky import sticky_splits
 from curation.verification.stored import Stored
 
 __all__ = ["Check", "verify"]
@@ -24,10 +25,12 @@ def verify(store: Store, version: str | VersionInfo, export_folder: Path | None 
     checks: list[tuple[str, Callable[[], Found]]] = [
         ("files", lambda: files(stored)),
         ("ledger", lambda: ledger(stored)),
+        ("stages", lambda: stages(stored)),
         ("members", lambda: members(stored)),
         ("row ids", lambda: row_ids(stored)),
         ("version id", lambda: version_id(stored)),
         ("clusters", lambda: clusters(stored)),
+        ("sticky splits", lambda: sticky_splits(stored)),
         (LEAK, lambda: leaks(stored)),
     ]
     if export_folder is not None:

@@ -244,10 +244,10 @@ def test_verify_looks_at_the_exported_files_too(fresh: Path, capsys: Capture) ->
     (fresh / "data" / "splits" / "train.jsonl").write_text("{}\n", "utf-8")
     lines = run(capsys, ["verify"], code=1)
     assert lines[1].startswith("FAILED  export")
-    assert lines[-1] == "v1: 1 of 8 checks failed: export"
+    assert lines[-1] == "v1: 1 of 10 checks failed: export"
     shutil.rmtree(fresh / "data")
-    assert run(capsys, ["verify"])[-1] == "v1: all 7 checks hold"
-    assert run(capsys, ["verify", "--export", "nowhere"], code=1)[-1] == "v1: 1 of 8 checks failed: export"
+    assert run(capsys, ["verify"])[-1] == "v1: all 9 checks hold"
+    assert run(capsys, ["verify", "--export", "nowhere"], code=1)[-1] == "v1: 1 of 10 checks failed: export"
 
 
 def test_a_planted_leak_ends_with_exit_code_4(fresh: Path, capsys: Capture) -> None:

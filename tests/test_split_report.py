@@ -132,13 +132,24 @@ def test_splits_that_miss_their_share_are_one_note_and_the_first() -> None:
 
 def test_a_given_split_silences_no_note_on_the_others() -> None:
     first = grouped({"a": 225, "b": 25}, {"b": "test"})[0]
-    assert first.startswith("train holds 90.0 % of the rows, not 85 %; validation holds 0.0 % of the rows, not 5 %: ")
+    base = "of the rows in no given split"
+    assert first.startswith(f"train holds 100.0 % {base}, not 94.7 %; validation holds 0.0 % {base}, not 5.26 %: ")
     assert "test holds" not in first
 
 
-def test_a_given_split_may_have_any_size() -> None:
-    sizes = {"given": 40, **{f"g{i}": 2 for i in range(30)}}
-    assert not [note for note in grouped(sizes, {"given": "test"}) if "of the rows, not" in note]
+@pytest.mark.parametrize("validation", [0, 5])  # 5 of 100 rows, as where these were split before others were given
+def test_a_given_split_may_have_any_size(validation: int) -> None:
+    sizes = {"given": 100, "held": validation, **{f"g{i}": 1 for i in range(100 - validation)}}
+    rows = [
+        {"prompt": letters(i), "meta": {"group": group}, "fixed": "test" if group == "given" else None}
+        for i, group in enumerate(name for name, size in sizes.items() for _ in range(size))
+    ]
+    table = rows_table(rows)
+    ids = zip(table["row_id"].to_pylist(), rows, strict=True)
+    splits = {"given": "test", "held": "validation"}
+    parent = {row_id: splits.get(row["meta"]["group"], "train") for row_id, row in ids} if validation else None
+    config = SplitConfig(ratios={"train": 0.9, "validation": 0.05, "test": 0.05}, group_by="group")
+    assert not [note for note in split(table, config, parent).report.warnings if "of the rows" in note]
 
 
 def lamini() -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import curation.verification as verification
 from curation.records import canonical, row_id
 from curation.store import Store, VersionInfo
 from curation.tables import STORED
+from curation.verification.accounting import STAGES
 from curation.verification.leaks import _Index, _Question
 from curation.verification.questions import grams, plain
 from curation.verify import Check, verify
@@ -67,7 +69,24 @@ def sound() -> Lines:
     return lines_of([(split, record(question)) for split, question in QUESTIONS])
 
 
+def stage_table(lines: Lines) -> list[dict[str, Any]]:
+    table, at = [], len(lines["ledger"])
+    for stage in STAGES:
+        lost = [line["reason"] or "" for line in lines["ledger"] if line.get("stage") == stage]
+        kept = at - len(lost)
+        table.append({"stage": stage, "in": at, "kept": kept, "dropped": len(lost), "reasons": Counter(lost)})
+        at = kept
+    return table
+
+
 def publish(folder: Path, lines: Lines, id_: str | None = None, **split: Any) -> tuple[Store, VersionInfo]:
+    store = Store.create(folder / "store")
+    stats = {"stages": stage_table(lines), "split": {"moved": []}}
+    return store, publish_in(store, lines, {"id_": id_, "stats": stats}, **split)
+
+
+def publish_in(store: Store, lines: Lines, told: dict[str, Any], **split: Any) -> VersionInfo:
+    """`told`: stats, and parent and id_ where there are any."""
     lines["rows"].sort(key=lambda row: row["row_id"])
     order = ("train", "validation", "test")
     lines["members"].sort(key=lambda m: (order.index(m["split"]), m["place"]))
@@ -76,9 +95,9 @@ def publish(folder: Path, lines: Lines, id_: str | None = None, **split: Any) ->
         full = [{column: line.get(column) for column in schema.names} for line in lines[name]]
         tables[name] = pa.Table.from_pylist(full, schema=schema)
     recipe = {"sources": [{"path": "raw"}], "split": {"threshold": 0.5, "size": 5, "edge": "default", **split}}
-    store = Store.create(folder / "store")
-    details: dict[str, Any] = {"parent": None, "message": "", "stats": {}, "created": "2030-01-02T03:04:05+00:00"}
-    return store, store.publish(id_ or version_id(tables["members"], recipe), tables, recipe=recipe, **details)
+    details: dict[str, Any] = {"message": "", "created": "2030-01-02T03:04:05+00:00"}
+    details |= {"parent": told.get("parent"), "stats": told["stats"]}
+    return store.publish(told.get("id_") or version_id(tables["members"], recipe), tables, recipe=recipe, **details)
 
 
 def failed(checks: list[Check]) -> dict[str, str]:
@@ -88,7 +107,7 @@ def failed(checks: list[Check]) -> dict[str, str]:
 def test_a_sound_version_passes(tmp_path: Path) -> None:
     checks = verify(*publish(tmp_path, sound()))
     assert failed(checks) == {}
-    assert [check.exit_code for check in checks] == [0] * 7
+    assert [check.exit_code for check in checks] == [0] * 9
     details = {check.name: check.detail for check in checks}
     assert details["ledger"] == "kept 5 + dropped 0 + merged 0 + quarantined 1 = 6 units of 1 sources"
     assert details["leaks"] == "1 test and 1 validation questions, each against all of train: no pair at 0.5 or more"
@@ -284,6 +303,48 @@ def test_breach(breach: Callable[[Lines], None], check: str | None, says: str, t
     assert set(failed(checks)) == ({check} if check else set())
     assert says in failed(checks).get(str(check), "")
     assert max(c.exit_code for c in checks) == (1 if check else 0)
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "says"),
+    [
+        (0, {"in": 7}, "stage read: 7 rows went in, 6 came out before it (and 1 more)"),
+        (0, {"kept": 6}, "stage read: 6 in are not 6 kept and 1 dropped (and 1 more)"),
+        (0, {"reasons": {"nan": 1}}, "stage read: bad_json 0 in its table, 1 in the ledger (and 1 more)"),
+        (4, {"in": 4, "kept": 4}, "stage filters: 4 rows went in, 5 came out before it (and 1 more)"),
+        (-1, {"kept": 4, "dropped": 1, "reasons": {"leak": 1}}, "stage split: leak 1 in its table, 0 in the ledger"),
+        (-1, {"dropped": 2}, "stage split: 5 in are not 5 kept and 0 dropped"),
+    ],
+)
+def test_a_stage_table_that_does_not_add_up(stage: int, change: dict[str, Any], says: str, tmp_path: Path) -> None:
+    table = stage_table(sound())
+    table[stage] |= change
+    store = Store.create(tmp_path / "store")
+    found = failed(verify(store, publish_in(store, sound(), {"stats": {"stages": table, "split": {"moved": []}}})))
+    assert set(found) == {"stages"}
+    assert found["stages"].startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("moved", "settings", "fails"),
+    [
+        ([], {}, True),
+        ([{"before": "train", "after": "test"}], {}, False),
+        ([{"before": "train", "after": "validation"}], {}, True),
+        ([], {"seed": 5}, False),
+    ],
+)
+def test_a_row_stays_in_its_split_or_is_listed(
+    moved: list[dict[str, str]], settings: dict[str, Any], fails: bool, tmp_path: Path
+) -> None:
+    store, parent = publish(tmp_path, sound())
+    asked = [(split, record(question)) for split, question in QUESTIONS]
+    lines = lines_of([("test", asked[0][1]), *asked[1:]])
+    listed = [{"row_id": row_id(asked[0][1]).hex(), **move} for move in moved]
+    stats = {"stages": stage_table(lines), "split": {"moved": listed}}
+    version = publish_in(store, lines, {"parent": parent.id, "stats": stats}, **settings)
+    says = "raw/a.jsonl:1: in test, but in train in v1, and not listed as moved"
+    assert failed(verify(store, version)) == ({"sticky splits": says} if fails else {})
 
 
 def test_another_version_id(tmp_path: Path) -> None:

@@ -116,21 +116,24 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
 
 
 def _missed(config: SplitConfig, placement: Placement) -> list[str]:
-    """The splits that miss their share of the rows. A split that was given is as it is, and train gets the rest."""
+    """The splits that miss their share of the rows; where splits were given, of the rows in no given split.
+
+    A first build aims at shares of all rows, one that inherits splits holds shares of what was there: either will do.
+    """
     rows = np.bincount(placement.split[placement.split >= 0], minlength=len(SPLITS))
-    total = int(rows.sum())
-    if config.ratios is None or not total:
+    ratios = np.array([(config.ratios or {}).get(name, 0.0) for name in SPLITS])
+    filled = [s for s in range(len(SPLITS)) if s not in placement.closed]
+    total, whole = int(rows[filled].sum()), float(ratios[filled].sum())
+    if not total or not whole:
         return []
-    shares = rows / total
-    aims = {s: shares[s] if s in placement.closed else config.ratios.get(name, 0.0) for s, name in enumerate(SPLITS)}
-    if placement.closed:
-        aims[TRAIN] = max(1 - sum(aim for s, aim in aims.items() if s != TRAIN), 0.0)
     slack = max(MISSED_RATIO, 1 / total)
-    return [
-        f"{SPLITS[s]} holds {100 * shares[s]:.1f} % of the rows, not {100 * aim:.4g} %"
-        for s, aim in aims.items()
-        if abs(shares[s] - aim) > slack
-    ]
+    of_all = rows / rows.sum() - ratios
+    if placement.closed and all(abs(of_all[s]) <= slack for s in filled if s != TRAIN):
+        return []
+    base = "of the rows in no given split" if placement.closed else "of the rows"
+    shares, aims = rows / total, ratios / whole
+    missed = [s for s in filled if abs(shares[s] - aims[s]) > slack]
+    return [f"{SPLITS[s]} holds {100 * shares[s]:.1f} % {base}, not {100 * aims[s]:.3g} %" for s in missed]
 
 
 def _bundled(ties: Ties) -> str:

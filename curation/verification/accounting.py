@@ -86,6 +86,31 @@ def _outlived(line: dict[str, Any], stage: str) -> bool:
     return line["stage"] not in STAGES or STAGES.index(line["stage"]) > STAGES.index(stage)
 
 
+def stages(stored: Stored) -> Found:
+    """The stored table of stages adds up, from the units read to the rows kept, and says what the ledger says."""
+    table, lines = stored.version.stats["stages"], _lines(stored.columns("ledger"))
+    told = Counter((line["stage"], line["reason"] or "") for line in lines if line["verdict"] != "kept")
+    counted = Counter({(row["stage"], reason): n for row in table for reason, n in row["reasons"].items()})
+    at, problems = len(lines), []
+    for row in table:
+        name, rows_in, kept, lost = row["stage"], row["in"], row["kept"], sum(row["reasons"].values())
+        if rows_in != at:
+            problems.append(f"stage {name}: {rows_in:,} rows went in, {at:,} came out before it")
+        if rows_in != kept + lost or row["dropped"] != lost:
+            problems.append(f"stage {name}: {rows_in:,} in are not {kept:,} kept and {lost:,} dropped")
+        at = kept
+    for stage, reason in sorted(told.keys() | counted.keys(), key=str):
+        listed, found = counted[stage, reason], told[stage, reason]
+        if listed != found:
+            problems.append(f"stage {stage}: {reason} {listed:,} in its table, {found:,} in the ledger")
+    kept = sum(line["verdict"] == "kept" for line in lines)
+    if at != kept:
+        problems.append(f"the last stage kept {at:,} rows, the ledger {kept:,}")
+    return Found(
+        problems, f"{len(table)} stages add up, {len(lines):,} units to {kept:,} rows, and agree with the ledger"
+    )
+
+
 def members(stored: Stored) -> Found:
     """The kept units are the members, each once, numbered 0..n-1 in each split."""
     table, kept = stored.columns("members"), _kept(stored.columns("ledger"))

@@ -48,10 +48,15 @@ def _short_hash(text: bytes) -> bytes:
 
 
 def version_id(stored: Stored) -> Found:
-    """The version's id is the hash of its members in order and of its recipe without `export`."""
+    """The version's id is the hash of its members in order and of its recipe without `export`.
+
+    Template and tokenizer count only where tokens were counted.
+    """
     members, recipe = stored.columns("members"), stored.version.recipe
     digest = hashlib.sha256(b"curate version 1\n")
     settings = {key: value for key, value in recipe.items() if key != "export"}
+    if not settings.get("tokens") or settings["tokens"].get("tokenizer") is None:
+        settings = {key: value for key, value in settings.items() if key not in ("template", "tokens")}
     digest.update(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS))
     for split in SPLITS:
         at = [i for i, name in enumerate(members["split"]) if name == split]
