@@ -2,6 +2,9 @@
 
 Facts of one kind are compared in order, so that "5 apples, 3 pears" and "3 apples, 5 pears" differ. Numbering of lists
 ("1." or "2)" at the start of a line) is layout, not a fact. Which word negates does not matter, only how often.
+
+Negations are known in English, German, Romanian, French, Italian, Spanish, Portuguese, Russian, Polish, Chinese and
+Japanese; number words, ordinals, dates and units in English, German and Romanian, numbers in Chinese too.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.facts_scan import lexicon_table, scan_facts, symbols
+from curation.facts_lexicon import lexicon_table
+from curation.facts_scan import scan_facts, symbols
 from curation.shingles import utf8
 
 KINDS: Final = ("number", "code", "unit", "date", "negation", "operator")

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from curation.facts_words import DATES, DATES_BESIDE_DIGITS, NEGATIONS, NUMBERS, UNITS
+from curation.facts_lexicon import (
+    BEFORE_UNIT,
+    CODE,
+    DATE,
+    KINDS,
+    LABEL,
+    MAYBE_DATE,
+    NEGATION,
+    NUMBER,
+    OPERATOR,
+    SECOND,
+    SECOND_OF_MANY,
+    SLOTS,
+    UNIT,
+    UNIT_ANYWHERE,
+)
 from curation.shingles import CODE_MASK, GAP, JOIN, KIND_SHIFT, MULTIPLIER, OWN, character_table, characters, decode
 
-NUMBER, CODE, UNIT, DATE, NEGATION, OPERATOR = range(6)
-_KINDS: Final = 6
-_MAYBE_DATE: Final = 6  # in the lexicon only: a date beside a digit
 _LETTER, _OWN, _DIGIT = JOIN, OWN, 3
-_SLOTS: Final = 2048
 _NEWLINE, _SPACE, _APOSTROPHE = 10, 32, 39
 
 
@@ -28,33 +39,6 @@ def symbols() -> npt.NDArray[np.uint32]:
     for digit in re.finditer(r"\d", characters()):
         table[digit.start()] = _DIGIT << KIND_SHIFT | 0x30 + int(digit.group())
     return table
-
-
-@cache
-def lexicon_table() -> npt.NDArray[np.uint64]:
-    """Open-addressing table of the words that carry facts: hash, kind + 1, meaning."""
-    table = np.zeros((_SLOTS, 3), np.uint64)
-    entries = [(word, NEGATION, "not") for words in NEGATIONS for word in words.split()]
-    entries += [(w, NUMBER, str(n)) for n, words in enumerate(NUMBERS) for w in words.split()]
-    for kind, lines in ((DATE, DATES), (_MAYBE_DATE, DATES_BESIDE_DIGITS), (UNIT, UNITS)):
-        entries += [(word, kind, line.split()[0]) for line in lines for word in line.split()]
-    for word, kind, meaning in entries:
-        key = _hash(word)
-        slot = key % _SLOTS
-        while table[slot, 1] and int(table[slot, 0]) != key:
-            slot = (slot + 1) % _SLOTS
-        if not table[slot, 1]:
-            table[slot] = (key, kind + 1, _hash(meaning))
-    return table
-
-
-def _hash(word: str) -> int:
-    """The same as _step() over the code points."""
-    h = 0
-    for letter in word:
-        h = (h ^ ord(letter)) * int(MULTIPLIER) % 2**64
-        h ^= h >> 29
-    return h
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]  # numba ships no types
@@ -81,11 +65,11 @@ def _is_digit(data: Any, i: Any, first: Any, end: Any) -> Any:
 @nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _look_up(lexicon: Any, key: Any) -> Any:
     """(kind or -1, meaning) of a word."""
-    slot = key % np.uint64(_SLOTS)
+    slot = key % np.uint64(SLOTS)
     while lexicon[slot, 1] != 0:
         if lexicon[slot, 0] == key:
             return np.int64(lexicon[slot, 1]) - 1, lexicon[slot, 2]
-        slot = (slot + np.uint64(1)) % np.uint64(_SLOTS)
+        slot = (slot + np.uint64(1)) % np.uint64(SLOTS)
     return np.int64(-1), np.uint64(0)
 
 
@@ -214,7 +198,9 @@ def _money_or_percent(data: Any, i: Any, first: Any, end: Any, number_end: Any) 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _after_of(data: Any, start: Any, end: Any, last: Any) -> Any:
-    """The end of "of", "of a", "of an" or "of the", if that is the word at start, else 0: 0.5 of a tablespoon."""
+    """The end of "a", "of", "of a", "of an" or "of the", if that is the word at start, else 0: half of a tablespoon."""
+    if end - start == 1 and data[start] == 97:
+        return end
     if end - start != 2 or data[start] | 32 != 111 or data[start + 1] | 32 != 102:
         return 0
     if end + 2 < last and data[end] == _SPACE and data[end + 1] == 97:
@@ -235,8 +221,10 @@ def _numbers_a_list(data: Any, i: Any, end: Any) -> Any:
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
-def _is_contracted_not(data: Any, start: Any, end: Any, first: Any) -> Any:
-    """Whether the word is the t of n't, with either apostrophe."""
+def _is_contracted_not(data: Any, start: Any, end: Any, first: Any, last: Any) -> Any:
+    """Whether the word is the t of n't, or the n of the French n', with either apostrophe."""
+    if end - start == 1 and data[start] | 32 == 110 and end < last:
+        return data[end] == _APOSTROPHE or (end + 2 < last and data[end] == 0xE2 and data[end + 2] == 0x99)
     if end - start != 1 or data[start] | 32 != 116:
         return False
     if start - 2 >= first and data[start - 1] == _APOSTROPHE:
@@ -246,15 +234,49 @@ def _is_contracted_not(data: Any, start: Any, end: Any, first: Any) -> Any:
 
 
 @nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _is_japanese_not(data: Any, start: Any, first: Any) -> Any:
+    """Whether the character at start ends a nai or masen, or is a zu but in mazu and hazu."""
+    if data[start] != 0xE3 or start - 3 < first:
+        return False
+    before, after = data[start - 2] << 8 | data[start - 1], data[start + 1] << 8 | data[start + 2]
+    if data[start - 3] != 0xE3:  # no kana
+        return after == 0x819A
+    if after == 0x8184:
+        return before == 0x81AA
+    if after == 0x8293:
+        return before == 0x819B
+    return after == 0x819A and before not in (0x81BE, 0x81AF)
+
+
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _names_one(data: Any, start: Any, end: Any, label_end: Any) -> Any:
+    """Whether the word is one to four capitals right after a label: option A, level: IV. "I" may be the speaker."""
+    gap = start - label_end
+    if not (gap == 1 or (gap == 2 and data[label_end] == 58)) or end - start > 4:
+        return False
+    for k in range(start, end):
+        if not 65 <= data[k] <= 90:
+            return False
+    return end - start > 1 or data[start] != 73
+
+
+@nb.njit(inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _word(data: Any, start: Any, end: Any, first: Any, last: Any, key: Any, lexicon: Any, number_end: Any) -> Any:
     """(kind or -1, meaning) of a chunk of letters."""
-    if _is_contracted_not(data, start, end, first):
+    if _is_contracted_not(data, start, end, first, last):
         return np.int64(NEGATION), np.uint64(0)
     kind, meaning = _look_up(lexicon, key)
+    if _is_japanese_not(data, start, first):
+        return np.int64(NEGATION), np.uint64(0)
     gap = start - number_end
-    if kind == UNIT and not 0 <= gap <= 2:  # two bytes: a no-break space, or the sign of degrees
-        return np.int64(-1), meaning
-    if kind == _MAYBE_DATE:
+    if kind == UNIT and start - 2 > number_end and data[start - 2] == 0xC2 and data[start - 1] == 0xB0:
+        gap -= 2  # the sign of degrees
+    if kind == UNIT and not 0 <= gap <= 2:  # two bytes: a no-break space
+        second = key == SECOND
+        return np.int64(NUMBER if second else -1), SECOND_OF_MANY if second else meaning
+    if kind == UNIT_ANYWHERE:
+        return np.int64(UNIT), meaning
+    if kind == MAYBE_DATE:
         beside = 0 <= gap <= 2 or _is_digit(data, end + 1, first, last)
         return np.int64(DATE if beside else -1), meaning
     return kind, meaning
@@ -272,7 +294,7 @@ def _write(found: Any, line: Any, kind: Any, meaning: Any, first: Any, end: Any)
 def _scan_text(data: Any, first: Any, end: Any, table: Any, lexicon: Any, found: Any, used: Any) -> Any:
     """Write the facts of one text; the lines of `found` in use."""
     i = first
-    number_end = first - 9
+    number_end = label_end = first - 9
     line_start = True
     while i < end:
         kind, _, wide = _at(data, i, end, table)
@@ -298,12 +320,16 @@ def _scan_text(data: Any, first: Any, end: Any, table: Any, lexicon: Any, found:
         i, letters, digits, key, tail = _chunk(data, start, end, table)
         if digits == 0:
             what, meaning_of = _word(data, start, i, first, end, key, lexicon, number_end)
-            if what >= 0:
+            if _names_one(data, start, i, label_end):
+                what, meaning_of = CODE, key
+            if what == LABEL:
+                label_end = i
+            elif 0 <= what < KINDS:
                 _write(found, used, what, meaning_of if what != NEGATION else np.uint64(1), start, i)
                 used += 1
                 number_end = i if what == NUMBER else number_end
             elif 0 <= start - number_end <= 2:
-                number_end = max(number_end, _after_of(data, start, i, end))
+                number_end = max(number_end, i if what == BEFORE_UNIT else _after_of(data, start, i, end))
         elif letters == 0:
             number_end = i
             if not (line_start and i - start <= 3 and _numbers_a_list(data, i, end)):
@@ -337,7 +363,7 @@ def _number_with_unit(
 def scan_facts(data: Any, bounds: Any, table: Any, lexicon: Any) -> Any:
     """(signatures, facts, offsets) of all texts, as in facts.Facts."""
     n = len(bounds) - 1
-    signatures, offsets = np.zeros((n, _KINDS), np.uint64), np.zeros(n + 1, np.int64)
+    signatures, offsets = np.zeros((n, KINDS), np.uint64), np.zeros(n + 1, np.int64)
     found = np.empty((1024 + len(data) // 16, 4), np.uint64)
     used = 0
     for d in range(n):

@@ -7,9 +7,15 @@ from typing import Final
 # One string a language.
 NEGATIONS: Final = (
     "not no never none nobody nothing nowhere neither nor without cannot",
-    "nu nici niciodată nimic nimeni fără",
-    "nicht nichts nie niemals niemand kein keine keinen keinem keiner keines ohne weder",
-    "jamais nunca не нет без никогда",
+    "impossible disallowed forbidden prohibited",
+    "nu nici niciodată nimic nimeni fără interzis interzisă imposibil",
+    "nicht nichts nie niemals niemand kein keine keinen keinem keiner keines ohne weder verboten unmöglich",
+    "ne pas jamais sans aucun aucune rien",
+    "non senza nessuno nessuna niente",
+    "sin nunca ningún ninguno ninguna nada",
+    "não sem nenhum nenhuma",
+    "не нет нельзя без никогда ничего",
+    "bez nigdy żaden żadna",
     "不 没 沒 无 無 未 非 别 別 勿",
 )
 
@@ -20,6 +26,22 @@ NUMBERS: Final = (
     "nine nouă neun 九", "ten zece zehn 十", "eleven unsprezece elf", "twelve doisprezece douăsprezece zwölf",
 )  # fmt: skip
 
+# Times and places in an order; in each line the first is the number or the sign the words mean.
+MORE_NUMBERS: Final = (
+    "1 once einmal", "2 twice zweimal", "3 thrice dreimal", "0.5 half hälfte halbe halben halber jumătate",
+    "0.25 quarter viertel sfert", "1st first erste ersten erster erstes primul prima",
+    "2nd zweite zweiten zweiter zweites doilea doua", "3rd third dritte dritten dritter drittes treilea treia",
+    "4th fourth vierte vierten vierter viertes patrulea patra", "5th fifth fünfte fünften cincilea cincea",
+)  # fmt: skip
+
+# Words after which capitals name one of several: option A, level IV.
+LABELS: Final = (
+    "mode option level type chapter version class grade step phase part section group category zone variant model"
+    " size plan figure table appendix answer",
+    "modus stufe typ kapitel klasse schritt teil abschnitt gruppe variante modell größe antwort",
+    "mod modul modulul opțiune opțiunea nivel nivelul tip tipul capitol capitolul versiunea clasa pasul faza răspuns",
+)
+
 # The first word of each line stands for all of it.
 DATES: Final = (
     "january januar ianuarie jan", "february februar februarie feb", "march märz martie", "april aprilie apr",
@@ -28,6 +50,7 @@ DATES: Final = (
     "monday montag", "tuesday dienstag marți marti", "wednesday mittwoch miercuri", "thursday donnerstag joi",
     "friday freitag vineri", "saturday samstag sonnabend sâmbătă", "sunday sonntag duminică",
     "today heute azi astăzi", "tomorrow mâine", "yesterday gestern ieri",
+    "noon mittag mittags amiază amiaza", "midnight mitternacht miezul",
 )  # fmt: skip
 
 # Words that are dates only beside a digit: "may" and Romanian "mai" (more) are not months elsewhere.
@@ -44,10 +67,14 @@ UNITS: Final = (
     "week weeks woche wochen săptămână săptămâni", "month months monat monate lună luni",
     "year years jahr jahre an ani", "bit bits", "byte bytes", "kb", "mb", "gb", "tb", "kib", "mib", "gib",
     "hz", "khz", "mhz", "ghz", "v volt volts", "mv", "kv", "amp amps ampere", "ma", "mah", "w watt watts", "kw",
-    "mw", "kwh", "wh", "j joule joules", "kj", "kcal cal calories", "pa", "kpa", "mpa", "bar", "psi", "k", "c celsius",
-    "f fahrenheit", "rpm", "db", "px",
+    "mw", "kwh", "wh", "j joule joules", "kj", "kcal cal calories", "pa", "kpa", "mpa", "bar", "psi", "k", "c", "f",
+    "rpm", "db", "px",
     "million millions millionen milion milioane", "billion billions milliarden miliarde",
     "thousand tausend mii", "hundred hundert sute",
     "$ dollar dollars usd", "€ euro euros eur", "£ gbp", "¥ yuan yen rmb",
     "lei ron leu", "am", "pm",
 )  # fmt: skip
+
+# Units wherever they stand, and words between a number and its unit.
+UNITS_ANYWHERE: Final = ("c celsius", "f fahrenheit", "k kelvin")
+BEFORE_UNITS: Final = ("degree degrees grad",)

@@ -51,7 +51,7 @@ def test_many_texts_give_what_pairs_give() -> None:
 
 
 def test_true_pairs_of_the_mixed_corpus_differ_as_often_as_measured() -> None:
-    """4,818 pairs differ in digits by a count with regular expressions; number words come on top."""
+    """4,818 pairs differ in digits by a count with regular expressions; number words and ordinals come on top."""
     with gzip.open(shared("mixed/instructions_50k.jsonl.gz"), "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     with gzip.open(shared("mixed/instructions_50k_pairs.json.gz")) as file:
@@ -60,5 +60,5 @@ def test_true_pairs_of_the_mixed_corpus_differ_as_often_as_measured() -> None:
     facts = facts_of(pa.array(texts, pa.large_string()))
     differs = facts.signatures[pairs[:, 0]] != facts.signatures[pairs[:, 1]]
     count = dict(zip(KINDS, differs.sum(axis=0).tolist(), strict=True))
-    assert 4_818 <= count["number"] <= 6_000
+    assert 4_818 <= count["number"] <= 8_500
     assert 2_500 <= count["negation"] <= 4_500

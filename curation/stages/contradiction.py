@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.facts import KINDS, facts_of
+from curation.facts_words import NEGATIONS
 from curation.join import jaccard_of
 from curation.shingles import Shingles, shingle
 
@@ -61,6 +63,7 @@ _STOP_WORDS: Final = """
 """
 
 
+_NEGATIONS: Final = frozenset(word for words in NEGATIONS for word in words.split())
 _STOP_SET: Final = frozenset(_STOP_WORDS.split())
 
 
@@ -117,8 +120,10 @@ class Answers:
             if signatures[0, KINDS.index(kind)] == signatures[1, KINDS.index(kind)]:
                 continue
             first, second = self._stated(one, kind), self._stated(two, kind)
-            if kind == "negation" and (not first) != (not second) and self._short_statement(one, two):
-                return "negation"
+            if kind == "negation" and len(first) != len(second):
+                against = (not first) != (not second) and self._short_statement(one, two)
+                if against or self._one_negation_apart(one, two):
+                    return "negation"
             if kind != "negation" and first and second and not _meet(first, second):
                 return f"{kind} {first[-1][1]} -> {second[-1][1]}"
         return None
@@ -138,6 +143,12 @@ class Answers:
         """Whether one answer is a mere yes or no, or both say the same but for the negation."""
         first, second = _set_at(self.said, one), _set_at(self.said, two)
         return min(len(first), len(second)) <= 1 or len(first & second) > _AGREE * min(len(first), len(second))
+
+    def _one_negation_apart(self, one: int, two: int) -> bool:
+        """Whether the answers say the same but for one negation, whatever else they negate."""
+        first, second = (Counter(meaningful(self.answers[at].as_py())) for at in (one, two))
+        apart = (first - second) + (second - first)
+        return apart.total() == 1 and apart.keys() <= _NEGATIONS
 
     def _other_words(self, one: int, two: int) -> str | None:
         first, second, asked = (_set_at(s, k) for s, k in ((self.said, one), (self.said, two), (self.asked, one)))
