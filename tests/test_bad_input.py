@@ -9,13 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.cli import main
+from app.cli.build import lines
 from curation import compiling
+from curation.pipeline import build
+from curation.workspace import find_workspace
 
 Capture = pytest.CaptureFixture[str]
 CASES = [json.loads(line) for line in (Path(__file__).parent / "fixtures" / "bad_input.jsonl").read_text().splitlines()]
@@ -197,6 +201,15 @@ def test_other_files_are_refused_without_opening_the_listed_ones(here: Path, cap
         (here / "recipe.yaml").write_text(f"sources:\n  - path: {source}\n")
         code, line = said(capsys, "build", "good.jsonl")
         assert (code, line.split(";")[0]) == (2, f"curate build: recipe.yaml reads {source}")
+
+
+def test_the_weightiest_notes_are_shown_and_the_rest_counted(here: Path) -> None:
+    result = build(find_workspace(here))  # type: ignore[arg-type]  # the fixture has just made one
+    split = {**result.report, "warnings": ["train is too large"]}
+    shown = replace(result, notes=["a", "b", "c", "d", "train is too large"], report=split)
+    notes = [line for line in lines(shown) if line.startswith(("note", "... and"))]
+    assert notes == ["note: train is too large", "note: a", "note: b", "... and 2 more notes (--json)"]
+    assert "... and 1 more note (--json)" in lines(replace(shown, notes=["a", "b", "c", "d"]))
 
 
 def test_init_mends_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

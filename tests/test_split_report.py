@@ -140,7 +140,7 @@ def test_a_given_split_silences_no_note_on_the_others() -> None:
 @pytest.mark.parametrize("validation", [0, 5])  # 5 of 100 rows, as where these were split before others were given
 def test_a_given_split_may_have_any_size(validation: int) -> None:
     sizes = {"given": 100, "held": validation, **{f"g{i}": 1 for i in range(100 - validation)}}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"prompt": letters(i), "meta": {"group": group}, "fixed": "test" if group == "given" else None}
         for i, group in enumerate(name for name, size in sizes.items() for _ in range(size))
     ]
