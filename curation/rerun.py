@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,7 +94,7 @@ class Rerun:
         first = min([int(self._level[index]), *places])
         start = max(first, self.order.index("conflicts"))
         own = {stage.use for stage in recipe.stages}
-        run = Run(index, recipe, self._repeated(own), self._evaluation())
+        run = Run(index, recipe, self._repeated(own), self._evaluation)
         run.sure = not own & set(self.order[first:]) and (patch is None or self._drops_only(patch))
         rows = self._entering(run, first, start, patch)
         rows = self._with_preferences(recipe, rows)
@@ -106,6 +107,7 @@ class Rerun:
         """What each of the user's stages that stay in the recipe took out, lines of the ledger."""
         return {name: np.flatnonzero(self._level == self.order.index(name)).tolist() for name in sorted(own)}
 
+    @cached_property
     def _evaluation(self) -> Evaluation:
         """What is known of the evaluation items in rows: those found, and the rows that nobody looked at."""
         level, place = self._level, self.order.index("decontaminate")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ class Evaluation:
     hashes: Mapping[str, str]  # of the sets that the version compared its rows with
     ask: Any  # rows to compare: those that hold an item, and those that the stage never saw
     drop: Sequence[int]  # what it dropped
+    known: dict[Any, Any] = field(default_factory=dict)  # what was found in which rows under which settings
 
 
 def order_of(recipe: Mapping[str, Any]) -> list[str]:
@@ -122,12 +123,15 @@ class Run:
             return rows
         if self._evaluation.root is None:
             return self._as_before(rows)
+        question = (config, asked["pos"].to_numpy().tobytes())
+        known = self._evaluation.known
         try:
-            found = find_contamination(asked, config, self._evaluation.root)
+            found = known.get(question) or find_contamination(asked, config, self._evaluation.root)
         except (CurateError, OSError):
             return self._as_before(rows)
         if {one.name: one.sha256 for one in found.sets} != self._evaluation.hashes:
             return self._as_before(rows)
+        known[question] = found
         dropped = decontaminate(asked, config, found).dropped
         self._note("decontaminate", dropped)
         return rows.filter(pc.invert(pc.is_in(rows["pos"], value_set=dropped["pos"].combine_chunks())))
