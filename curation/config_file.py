@@ -183,3 +183,14 @@ def _line(node: Any, at: Sequence[Any]) -> int:
             node = node.value[step]
             line = node.start_mark.line + 1
     return int(line)
+
+
+def key_lines(text: str, key: str) -> tuple[int, int]:
+    """The lines (0-based, end excluded) of a top-level key and its value, without comments that follow it."""
+    node: Any = yaml.compose(text, Loader=_Loader)
+    name, value = next((k, v) for k, v in node.value if k.value == key)
+    lines = text.splitlines()
+    end = value.end_mark.line + (value.end_mark.column > 0)
+    while not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    return name.start_mark.line, end

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
 
 from curation.accounts import StageAccount, account, source_accounts
 from curation.errors import DataError
@@ -32,8 +34,12 @@ from curation.stages.normalise import normalise
 from curation.stages.select import selection
 from curation.stages.turns import turns
 from curation.stages.user import UserStage
-from curation.tables import Verdict
+from curation.tables import DROPPED, Verdict, empty
 from curation.workspace import Workspace
+
+if TYPE_CHECKING:
+    from curation.templates.chosen import ChosenTemplate
+    from curation.tokens.counting import Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Made:
     sources: list[dict[str, Any]]
     report: dict[str, Any]
     evaluation_sets: list[dict[str, Any]]  # what the rows were compared with: name, sha256, items
+    rendering: dict[str, Any]  # template and tokens, as far as the recipe names them
     notes: list[str]
 
 
@@ -69,6 +76,7 @@ def run_stages(
     `inherit` tells which split rows had in earlier versions; `own` are the recipe's stages of the user's own.
     """
     notes: list[str] = []
+    template = _template(recipe, workspace)  # a wrong path is told before anything is read
     sources = expand(recipe.sources, workspace.root, notes)
     entries = load_patches(workspace.root)
     gathered, reading, more = _read(sources, entries, workspace, options, progress)
@@ -100,6 +108,8 @@ def run_stages(
     splits = split(rows, recipe.split, inherited.splits if inherited else None)
     run.record("split", rows_in, splits.table.num_rows, splits.dropped, splits.flagged, clock)
 
+    counted = _count(run, template, recipe, rows, splits.table, gathered) if template else None
+
     outcome = Outcome(
         gathered=gathered,
         rows=final,
@@ -111,14 +121,50 @@ def run_stages(
         contamination=found[0].matches,
     )
     stored = {**stored_tables(outcome), "patches": patched.applied}
+    if counted:
+        stored["tokens"] = counted.stored
     return Made(
         stored=stored,
         stages=run.accounts,
         sources=source_accounts(gathered.sources, stored["ledger"], stored["flags"]),
         report=asdict(splits.report),
         evaluation_sets=[{"name": s.name, "sha256": s.sha256, "items": len(s.items)} for s in found[0].sets],
-        notes=[*notes, *(inherited.notes if inherited else []), *splits.report.warnings],
+        rendering={
+            "template": template.as_json() if template else None,
+            "tokens": counted.summary if counted else None,
+        },
+        notes=[
+            *notes,
+            *(inherited.notes if inherited else []),
+            *splits.report.warnings,
+            *(counted.notes if counted else []),
+        ],
     )
+
+
+def _template(recipe: Recipe, workspace: Workspace) -> ChosenTemplate | None:
+    if recipe.template is None and recipe.tokens.tokenizer is None:
+        return None
+    from curation.templates.chosen import recipe_template  # only a recipe that names one pays for it
+
+    return recipe_template(recipe.template, recipe.tokens, workspace.root)
+
+
+def _count(
+    run: Runner, template: ChosenTemplate, recipe: Recipe, rows: Any, placed: Any, gathered: Gathered
+) -> Counted:
+    """Tokens of the rows that are in a split; rows over the context, and rows the template refuses, are flagged."""
+    from curation.tokens.counting import count_rows
+
+    def place(pos: int) -> str:
+        unit = gathered.units.slice(pos, 1).to_pylist()[0]
+        return f"{gathered.sources[unit['source']]['source']}:{unit['line']}"
+
+    clock = time.perf_counter()
+    kept = rows.filter(pc.is_in(rows["pos"], value_set=placed["pos"].combine_chunks()))
+    counted = count_rows(kept, template, recipe.tokens.context, place)
+    run.record("tokens", kept.num_rows, kept.num_rows, empty(DROPPED), counted.flagged, clock)
+    return counted
 
 
 def _decontaminate(workspace: Workspace, found: list[Contamination]) -> Any:

@@ -66,13 +66,14 @@ def build(
         progress.stage("commit", None)
         version = _publish(store, made, recipe, options, parent)
     progress.finish()
+    notes = [*made.notes, *_settings_kept(version, recipe.resolved())]
     return BuildResult(
         version=version,
         new=version.new,
         sources=made.sources,
         stages=[stage.as_json() for stage in made.stages],
         report=made.report,
-        notes=made.notes,
+        notes=notes,
         seconds=time.perf_counter() - began,
     )
 
@@ -88,6 +89,7 @@ def _publish(
         "notes": made.notes,
         "evaluation_sets": made.evaluation_sets,
         "patches": summary(made.stored["patches"]),
+        **made.rendering,
     }
     return store.publish(
         version_id(made.stored["members"], resolved),
@@ -98,3 +100,14 @@ def _publish(
         stats=stats,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _settings_kept(version: VersionInfo, recipe: dict[str, Any]) -> list[str]:
+    """A version is never changed: said where the recipe's new `export` or `template` does not reach it."""
+    changed = [key for key in ("export", "template") if version.recipe.get(key) != recipe[key]]
+    if version.new or not changed:
+        return []
+    return [
+        f"{version.name} keeps the {' and '.join(changed)} it was built with; to export it otherwise use the options "
+        "of curate export and curate pack"
+    ]

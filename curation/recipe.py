@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import yaml
 
-from curation.config_file import check_config, load_config, schema
+from curation.config_file import check_config, key_lines, load_config, schema
 from curation.errors import ConfigError
 from curation.reading.sources import SourceSpec
 from curation.selection.config import SelectConfig
@@ -29,8 +29,17 @@ _SCHEMA: Final = "recipe.schema.json"
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:
-    format: Literal["messages", "alpaca", "sharegpt", "prompt_completion"] = "messages"
+    format: Literal["messages", "alpaca", "sharegpt", "prompt_completion", "text"] = "messages"
     container: Literal["jsonl", "parquet", "datasets"] = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class TokensConfig:
+    """With what tokens are counted; nothing is counted without a tokenizer."""
+
+    tokenizer: str | None = None
+    context: int | None = None
+    eos: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class Recipe:
     select: SelectConfig = field(default_factory=SelectConfig)
     stages: tuple[StageSpec, ...] = ()
     split: SplitConfig = field(default_factory=SplitConfig)
+    template: str | None = None
+    tokens: TokensConfig = field(default_factory=TokensConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
 
     def resolved(self) -> dict[str, Any]:
@@ -68,6 +79,7 @@ _SECTIONS: Final[dict[str, Any]] = {
     "decontaminate": DecontaminateConfig,
     "select": SelectConfig,
     "split": SplitConfig,
+    "tokens": TokensConfig,
     "export": ExportConfig,
 }
 
@@ -94,6 +106,7 @@ def _recipe(value: Mapping[str, Any], where: str) -> Recipe:
         id_field=value.get("id_field"),
         reviewed_field=value.get("reviewed_field"),
         stages=stages,
+        template=value.get("template"),
         **sections,
     )
 
@@ -117,6 +130,23 @@ def commented_recipe(paths: Sequence[str]) -> str:
         lines += ["", f"# {name}:"]
         lines += _commented(_plain(config()), properties[name].get("properties", {}), depth=1)
     return "\n".join(lines) + "\n"
+
+
+def copied_recipe(path: Path, paths: Sequence[str]) -> str:
+    """The text of a recipe, checked, with `paths` instead of its sources if there are any.
+
+    A recipe of one source says how to read it (format, mapping, ...); that stays.
+    """
+    load_recipe(path)
+    text = path.read_text("utf-8")
+    if not paths:
+        return text
+    sources = load_config(path, _SCHEMA)["sources"]
+    settings = {key: value for key, value in sources[0].items() if key != "path"} if len(sources) == 1 else {}
+    block = ["sources:", *(f"  - {_scalar({'path': path, **settings})}" for path in paths)]
+    lines = text.splitlines()
+    start, end = key_lines(text, "sources")
+    return "\n".join([*lines[:start], *block, *lines[end:]]) + "\n"
 
 
 def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: int) -> list[str]:

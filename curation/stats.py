@@ -57,5 +57,5 @@ def changed_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in sorted(flat_settings(recipe).items())
-        if name.split(".")[0] not in ("sources", "export") and default.get(name) != value
+        if name.split(".")[0] not in ("sources", "export", "template", "tokens") and default.get(name) != value
     }

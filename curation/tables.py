@@ -215,6 +215,15 @@ STORED: Final = {
             ("tags", pa.string()),  # ids of tag events, with commas between
         ]
     ),
+    # Tokens of the kept rows, in build order, where the recipe names a tokenizer.
+    "tokens": pa.schema(
+        [
+            ("row_id", _ID),
+            ("prompt_tokens", pa.int64()),  # read only: BOS, prompts, headings
+            ("answer_tokens", pa.int64()),  # trained: answers and their ends of turn
+            ("total", pa.int64()),
+        ]
+    ),
     "sources": pa.schema(
         [
             ("source", pa.string()),

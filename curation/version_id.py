@@ -13,12 +13,15 @@ _DOMAIN: Final = b"curate version 1\n"
 
 
 def version_id(members: Any, recipe: dict[str, Any]) -> str:
-    """64 hex digits. How a version is exported is no part of it; what it holds, and why, is.
+    """64 hex digits. How a version is exported or rendered is no part of it; what it holds, and why, is.
 
     `members` as tables.STORED["members"]; `recipe` with every default resolved.
     """
     digest = hashlib.sha256(_DOMAIN)
-    digest.update(canonical({key: value for key, value in recipe.items() if key != "export"}))
+    # Token counts are stored with a version, so what they were counted with is part of it then.
+    counted = (recipe.get("tokens") or {}).get("tokenizer") is not None
+    left_out = {"export"} if counted else {"export", "template", "tokens"}
+    digest.update(canonical({key: value for key, value in recipe.items() if key not in left_out}))
     for split in ("train", "validation", "test"):
         part = members.filter(pc.equal(members["split"], split))
         digest.update(f"\n{split} {part.num_rows}\n".encode())

@@ -57,13 +57,14 @@ def find_workspace(start: Path) -> Workspace | None:
     return None
 
 
-def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
+def init_workspace(root: Path, paths: Sequence[str] = (), start: Path | None = None) -> Workspace:
     """Make `root` a workspace; nothing that exists is overwritten.
 
     `paths` become the recipe's sources, sorted, so that the order of arguments means nothing.
-    Without paths the recipe reads data/raw. A workspace whose recipe is missing gets one.
+    Without paths the recipe reads data/raw. A workspace whose recipe is missing gets one. `start` is a recipe to
+    copy, comments and all; without paths its own sources stay.
     """
-    from curation.recipe import commented_recipe
+    from curation.recipe import commented_recipe, copied_recipe
 
     if root.exists() and not root.is_dir():
         raise ConfigError(f"{root}: is a file; name a folder")
@@ -72,13 +73,14 @@ def init_workspace(root: Path, paths: Sequence[str] = ()) -> Workspace:
     if marked and path.exists():
         raise ConfigError(f"{root}: is a workspace already; edit its recipe.yaml, or name another folder")
     sources = sorted({_relative(path, root) for path in paths})
-    recipe = commented_recipe(sources or ["data/raw"]).encode()
+    text = copied_recipe(start, sources) if start else commented_recipe(sources or ["data/raw"])
+    recipe = text.encode()
     if path.exists() and _content(path) != recipe:
         raise ConfigError(f"{path}: exists already; move it away, or write curate.yaml yourself")
     files = [file for file in ((path, recipe), (root / MARKER, _CURATE_YAML)) if not file[0].exists()]
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if not sources:
+        if not sources and start is None:
             (root / "data" / "raw").mkdir(parents=True, exist_ok=True)
         for name, content in files:  # curate.yaml last: with it the folder is a workspace
             _write(name, content)

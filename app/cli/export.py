@@ -11,8 +11,10 @@ from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.place import add_ref, folder, version
 from app.cli.render import Cell, next_commands, page, visible
+from app.cli.template import TEMPLATE_HELP, chosen_template
+from curation.errors import ConfigError
 
-FORMATS: Final = ("messages", "alpaca", "sharegpt", "prompt_completion")
+FORMATS: Final = ("messages", "alpaca", "sharegpt", "prompt_completion", "text")
 CONTAINERS: Final = ("jsonl", "parquet", "datasets")
 
 
@@ -23,6 +25,7 @@ def add_parser(parser: Parser) -> None:
         examples=[
             "curate export",
             "curate export v2 --to out --format alpaca",
+            "curate export --format text --template llama2",
             "curate export --ledger ledger.parquet",
         ],
     )
@@ -34,6 +37,7 @@ def add_parser(parser: Parser) -> None:
     command.add_argument(
         "--container", choices=CONTAINERS, metavar="KIND", help=f"{', '.join(CONTAINERS)} (default: the recipe's)"
     )
+    command.add_argument("--template", metavar="NAME", help=TEMPLATE_HELP)
     command.add_argument(
         "--ledger", metavar="FILE.parquet", help="write the verdict on every unit to this file instead"
     )
@@ -55,18 +59,23 @@ def run(args: Namespace) -> int:
         return 0
     settings = chosen.recipe.get("export") or {}
     destination = folder(args) / args.to if args.to else here.splits_path
+    layout = args.format or settings.get("format", "messages")
+    if args.template and layout != "text":
+        raise ConfigError(f"--template is for --format text, not for {layout}; leave one out")
     manifest = export(
         store,
         chosen,
         Path(destination),
-        format=args.format or settings.get("format", "messages"),
+        format=layout,
         container=args.container or settings.get("container", "jsonl"),
+        template=chosen_template(args, here, chosen) if layout == "text" else None,
     )
     rows: list[list[Cell]] = [
         [file.split, file.path, file.rows, file.bytes, file.sha256[:12]] for file in manifest.files
     ]
+    under = f" under {visible(manifest.template['name'])}" if manifest.template else ""
     after = [
-        f"{manifest.version} as {manifest.format} {manifest.container} in {visible(str(destination))}",
+        f"{manifest.version} as {manifest.format}{under} {manifest.container} in {visible(str(destination))}",
         next_commands(f"curate verify {manifest.version}"),
     ]
     data = {"destination": str(destination), **asdict(manifest)}

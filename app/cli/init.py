@@ -14,28 +14,40 @@ def add_parser(parser: Parser) -> None:
     command = parser.add_command(
         "init",
         "make a folder a workspace, with a recipe that shows every default",
-        examples=["curate init support-bot", "curate init . --source 'raw/*.jsonl'"],
+        examples=[
+            "curate init support-bot",
+            "curate init . --source 'raw/*.jsonl'",
+            "curate init guanaco --recipe configs/guanaco-llama2-1k.yaml",
+        ],
     )
     command.add_argument("folder", metavar="DIR", nargs="?", default=".", help="the folder to make (default: this one)")
     command.add_argument(
         "--source", metavar="PATH", action="append", default=[], help="a file, folder, or glob the recipe reads"
     )
+    command.add_argument("--recipe", metavar="FILE", help="a recipe to start from; --source replaces its sources")
 
 
 def run(args: Namespace) -> int:
     from curation.workspace import init_workspace
 
     root = folder(args) / args.folder
-    made = init_workspace(root, [str(folder(args) / source) for source in args.source])
+    given = folder(args) / args.recipe if args.recipe else None
+    made = init_workspace(root, [_path(args, source) for source in args.source], given)
     sources = [source.path for source in made.load_recipe().sources]
     go = "curate build" if root.resolve() == folder(args).resolve() else f"curate build -C {args.folder}"
-    first = [] if args.source else [f"put your files into {visible(str(root / sources[0]))}"]
+    local = not args.source and not sources[0].startswith("hf:")
+    first = [f"put your files into {visible(str(root / sources[0]))}"] if local else []
+    holds = f"a copy of {visible(args.recipe)}" if args.recipe else "every default in it, commented"
     emit(
         args,
         {"workspace": str(made.root), "recipe": str(made.recipe_path), "sources": sources},
         [
-            f"made a workspace in {visible(str(made.root))}: curate.yaml, recipe.yaml (every default in it, commented)",
+            f"made a workspace in {visible(str(made.root))}: curate.yaml, recipe.yaml ({holds})",
             next_commands(*first, go),
         ],
     )
     return 0
+
+
+def _path(args: Namespace, source: str) -> str:
+    return source if source.startswith("hf:") else str(folder(args) / source)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
 
 from app.cli.arguments import Parser
 from app.cli.build import reasons
@@ -37,6 +39,7 @@ def run(args: Namespace) -> int:
         f"answers, characters: median {measured['answer']['median']:,}, "
         f"95 % up to {measured['answer']['p95']:,}, longest {measured['answer']['longest']:,}; "
         f"prompts: median {measured['prompt']['median']:,}, longest {measured['prompt']['longest']:,}",
+        *token_line(chosen.stats.get("tokens")),
         f"{chosen.name} keeps {kept:,} of {units:,} units ({share}); sources: {len(sources):,}, "
         f"largest {visible(largest['source'])} with {largest['units']:,} units",
         next_commands(f"curate show {chosen.name}", f"curate export {chosen.name} --ledger ledger.parquet"),
@@ -50,6 +53,23 @@ def run(args: Namespace) -> int:
         "reasons": dropped,
         "flags": flagged,
         "lengths": measured,
+        "template": chosen.stats.get("template"),
+        "tokens": chosen.stats.get("tokens"),
     }
     emit(args, data, page(headers, rows, after))
     return 0
+
+
+def token_line(told: Mapping[str, Any] | None) -> list[str]:
+    """Tokens of the rows, where they were counted."""
+    if not told:
+        return []
+    total = told["total"]
+    context = told["context"]
+    over = f"; {told['over_context']:,} over {context:,}" if context else ""
+    refused = sum(told["refused"].values())
+    return [
+        f"tokens: median {total['p50']:,}, 95 % up to {total['p95']:,}, longest {total['max']:,}{over}; "
+        f"{total['sum']:,} in all, {told['answer']['sum']:,} trained"
+        + (f"; {refused:,} rows refused" if refused else "")
+    ]

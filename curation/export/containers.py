@@ -69,6 +69,8 @@ def parquet_schema(layout: Layout, members: Members) -> Any:
         case "alpaca":
             texts = [(key, _TEXT) for key in ("instruction", "input", "output", "system")]
             return pa.schema([*texts, ("history", pa.list_(pa.list_(_TEXT))), *ends[-2:]])
+        case "text":
+            return pa.schema([("text", _TEXT)])
         case _:
             return pa.schema([("prompt", _TEXT), ("completion", _TEXT), *ends[-2:]])
 

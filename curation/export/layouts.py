@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from curation.records import ROLE_LETTERS, canonical
+from curation.templates.refusal import REASONS, TemplateRefusal
 
+if TYPE_CHECKING:
+    from curation.templates.chosen import ChosenTemplate
+
+TEXT: Final = "text"  # the layout that a template makes; the others are fixed
 _SPEAKERS: Final = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 _TEXT_KEYS: Final = frozenset({"role", "content"})
 _CALL_KEYS: Final = frozenset({"type", "function"})
@@ -100,12 +105,25 @@ class Layout:
     name: str
     render: Callable[[dict[str, Any]], dict[str, Any]]
     refuses: bool  # whether it may refuse a record
+    template: ChosenTemplate | None = None  # of text, which holds nothing else: no meta, and no row_id
 
     def rendered(self, record: bytes) -> dict[str, Any]:
         value = orjson.loads(record)
         if canonical(value) != record:  # orjson reads integers beyond 64 bits as floats
             value = json.loads(record)
         return self.render(value)
+
+
+def text_layout(chosen: ChosenTemplate) -> Layout:
+    """text: a document as training reads it, from BOS to the last end of turn."""
+
+    def as_text(record: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"text": chosen.template.render(record, with_bos=True).text}
+        except TemplateRefusal as refusal:
+            raise CannotExpressError(f"{refusal.reason}, {REASONS[refusal.reason]}") from None
+
+    return Layout(TEXT, as_text, refuses=True, template=chosen)
 
 
 LAYOUTS: Final = {

@@ -34,9 +34,13 @@ class Manifest:
     format: str
     container: str
     files: tuple[ExportedFile, ...]
+    template: dict[str, str] | None = None  # of an export as text: its name and hash
 
     def content(self) -> bytes:
-        return json.dumps({"manifest": _LAYOUT, **asdict(self)}, indent=2, ensure_ascii=False).encode() + b"\n"
+        told = {"manifest": _LAYOUT, **asdict(self)}
+        if self.template is None:
+            del told["template"]
+        return json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:

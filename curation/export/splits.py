@@ -6,17 +6,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from curation.errors import ConfigError, DataError, did_you_mean
 from curation.export.containers import parquet_schema, write_jsonl, write_parquet, write_spliced
-from curation.export.layouts import LAYOUTS, CannotExpressError, Layout
+from curation.export.layouts import LAYOUTS, TEXT, CannotExpressError, Layout, text_layout
 from curation.export.manifest import MANIFEST, ExportedFile, Manifest
 from curation.export.members import SPLITS, Members
 from curation.export.placing import place, refuse_foreign, staging
 from curation.records import canonical
 from curation.store import Store, VersionInfo
 from curation.store.files import disk_errors, file_sha256
+
+if TYPE_CHECKING:
+    from curation.templates.chosen import ChosenTemplate
 
 FILE_NAMES: Final = {
     "jsonl": "{}.jsonl",
@@ -33,13 +36,15 @@ def export(
     *,
     format: str = "messages",  # noqa: A002 - the recipe's word for it
     container: str = "jsonl",
+    template: ChosenTemplate | None = None,
 ) -> Manifest:
     """Write the splits of a version into a folder, all or nothing; equal versions give equal bytes.
 
-    format: messages | alpaca | sharegpt | prompt_completion; container: jsonl | parquet | datasets.
+    format: messages | alpaca | sharegpt | prompt_completion, or text, which needs a template;
+    container: jsonl | parquet | datasets.
     A record that the format cannot express is a DataError, and nothing is written.
     """
-    layout = LAYOUTS[_known("format", format, LAYOUTS)]
+    layout = _layout(format, template)
     names = [FILE_NAMES[_known("container", container, FILE_NAMES)].format(split) for split in SPLITS]
     chosen = store.resolve(version) if isinstance(version, str) else version
     destination = Path(destination).resolve()
@@ -48,10 +53,19 @@ def export(
     with disk_errors(destination, "the export is not complete; run it again"), staging(destination) as staged:
         files = tuple(_write_splits(members, layout, container, staged))
         recipe = hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest()
-        manifest = Manifest(chosen.name, chosen.id, recipe, layout.name, container, files)
+        rendered_with = template.as_json() if template and layout.template else None
+        manifest = Manifest(chosen.name, chosen.id, recipe, layout.name, container, files, rendered_with)
         (staged / MANIFEST).write_bytes(manifest.content())
         place(staged, destination, manifest)
     return manifest
+
+
+def _layout(name: str, template: ChosenTemplate | None) -> Layout:
+    if _known("format", name, (*LAYOUTS, TEXT)) != TEXT:
+        return LAYOUTS[name]
+    if template is None:
+        raise ConfigError("export: text needs a template; name one with --template llama2, or template: in the recipe")
+    return text_layout(template)
 
 
 def _write_splits(members: Members, layout: Layout, container: str, folder: Path) -> Iterator[ExportedFile]:
@@ -79,7 +93,8 @@ def _rendered(members: Members, split: str, layout: Layout, refused: Refused) ->
         part = []
         for record, row_id in zip(chunk.records.to_pylist(), chunk.row_ids.to_pylist(), strict=True):
             try:
-                part.append(layout.rendered(record) | {"row_id": row_id})
+                row = layout.rendered(record)
+                part.append(row if layout.template else row | {"row_id": row_id})
             except CannotExpressError as error:
                 refused.add(str(error), row_id)
         yield part
@@ -104,9 +119,11 @@ class Refused:
         reasons = ", ".join(
             f"{reason} ({n:,})" for reason, n in sorted(self.reasons.items(), key=lambda x: (-x[1], x[0]))
         )
+        name = f"{layout.name} under {layout.template.name}" if layout.template else layout.name
+        advice = "use another --template, drop or edit these rows by a patch, or " if layout.template else "use "
         raise DataError(
-            f"export: {count:,} {'row' if count == 1 else 'rows'} cannot be written as {layout.name}: {reasons};"
-            f" first: {', '.join(self.first)}; nothing was written, use --format messages, which holds every row"
+            f"export: {count:,} {'row' if count == 1 else 'rows'} cannot be written as {name}: {reasons};"
+            f" first: {', '.join(self.first)}; nothing was written, {advice}--format messages, which holds every row"
         )
 
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 from curation.config_file import check_config
 from curation.errors import ConfigError, DataError, did_you_mean
 from curation.pack.layout import ITEMS, MANIFEST, RECIPE, SCHEMA, TEMPLATES, split_file
+
+if TYPE_CHECKING:
+    from curation.templates import Template
 
 
 class Pack:
@@ -59,6 +62,12 @@ class Pack:
         """The files of the template that the pack brings along, by name; empty if it brings none."""
         names = [name for name in self._members if name.startswith(TEMPLATES)]
         return {name.removeprefix(TEMPLATES): self._bytes(name) for name in names}
+
+    def template(self) -> Template | None:
+        """The template that the pack names, as it was when packed; None if it names none."""
+        from curation.pack.template import unpacked
+
+        return unpacked(self)
 
     def check(self) -> None:
         """Read every member; DataError for the first that is not the one that was packed."""

@@ -20,6 +20,7 @@ from curation.records import canonical
 from curation.records_table import split_tables
 from curation.store import Store, VersionInfo
 from curation.store.files import disk_errors, sync_file, sync_folder
+from curation.templates.chosen import ChosenTemplate, template_files
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _MODE: Final = 0o644 << 16
@@ -33,6 +34,29 @@ class PackedTemplate:
     name: str
     sha256: str
     files: Mapping[str, bytes] = field(default_factory=dict)
+    tokenizer_sha256: str | None = None  # of the tokenizer that the hash covers
+    eos: str | None = None  # what ends an answer, where a template of ours leaves that to the tokenizer
+
+    def as_json(self) -> dict[str, str]:
+        told = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "tokenizer_sha256": self.tokenizer_sha256,
+            "eos": self.eos,
+        }
+        return {key: value for key, value in told.items() if value is not None}
+
+
+def packed_template(chosen: ChosenTemplate) -> PackedTemplate:
+    """What a pack needs so that the template is the same without the workspace and its tokenizer."""
+    tokenizer = chosen.tokenizer
+    return PackedTemplate(
+        name=chosen.name,
+        sha256=chosen.sha256,
+        files=template_files(chosen),
+        tokenizer_sha256=tokenizer.sha256 if tokenizer else None,
+        eos=tokenizer.eos or None if tokenizer and chosen.path is None else None,
+    )
 
 
 def write_pack(
@@ -57,7 +81,7 @@ def write_pack(
         "recipe_sha256": hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest(),
         "splits": {split: table.num_rows for split, table in tables.items()},
         "items": items.num_rows,
-        "template": {"name": template.name, "sha256": template.sha256} if template else None,
+        "template": template.as_json() if template else None,
         "files": [
             {"path": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in members.items()
