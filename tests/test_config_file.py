@@ -60,7 +60,8 @@ def test_a_valid_file_comes_back_as_written(tmp_path: Path) -> None:
 def test_scalars_are_those_of_yaml_1_2(tmp_path: Path) -> None:
     """PyYAML's 1.1 would make `on` a true key, `no` (Norwegian) false, and 1e-1 text."""
     (tmp_path / "recipe.yaml").write_text(
-        "sources: [{path: no}, {path: 2024-01-01}, {path: 1.2.3}]\nnear: {on: both, threshold: 8e-1}\nsplit: {seed: 12}\n"
+        "sources: [{path: no}, {path: 2024-01-01}, {path: 1.2.3}]\n"
+        "near: {on: both, threshold: 8e-1}\nsplit: {seed: 12}\n"
     )
     loaded = load_config(tmp_path / "recipe.yaml", "recipe.schema.json")
     assert loaded["sources"] == [{"path": "no"}, {"path": "2024-01-01"}, {"path": "1.2.3"}]

@@ -224,7 +224,7 @@ def test_files_of_others_are_not_overwritten(store: Store, tmp_path: Path) -> No
         ({"container": "csv"}, 'export: container "csv" is not known; known: datasets, jsonl, parquet'),
     ],
 )
-def test_unknown_options(store: Store, tmp_path: Path, options: dict[str, str], message: str) -> None:
+def test_unknown_options(store: Store, tmp_path: Path, options: dict[str, Any], message: str) -> None:
     publish_number(store, 1)
     with pytest.raises(ConfigError) as caught:
         export(store, "v1", tmp_path / "out", **options)
