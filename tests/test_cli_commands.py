@@ -307,7 +307,6 @@ def test_ctrl_c_publishes_nothing_and_leaves_the_store_whole(fresh: Path, capsys
         stderr=subprocess.PIPE,
         text=True,
         cwd=fresh,
-        preexec_fn=_hear_ctrl_c,
     )
     assert process.stderr is not None
     _wait_for("read: ", process.stderr)  # reading is done, the stages run
@@ -318,11 +317,6 @@ def test_ctrl_c_publishes_nothing_and_leaves_the_store_whole(fresh: Path, capsys
     assert "Traceback" not in err
     assert [v["name"] for v in run_json(capsys, ["versions"])["versions"]] == ["v1"]
     assert run_json(capsys, ["verify"])["ok"]
-
-
-def _hear_ctrl_c() -> None:
-    """A shell starts its background jobs with SIGINT ignored, and so would be the tests and their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_for(beginning: str, stream: Any) -> None:
