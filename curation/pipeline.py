@@ -25,6 +25,7 @@ __all__ = ["BuildOptions", "BuildResult", "build"]
 class BuildResult:
     version: VersionInfo
     new: bool  # False: an existing version has the same id, nothing was published
+    latest: str  # name of the latest version; another than `version` where a build comes back to an earlier one
     sources: list[dict[str, Any]]
     stages: list[dict[str, Any]]
     report: dict[str, Any]  # splits.SplitReport as plain values
@@ -70,6 +71,7 @@ def build(
     return BuildResult(
         version=version,
         new=version.new,
+        latest=version.name if version.new or parent is None else parent.name,
         sources=made.sources,
         stages=[stage.as_json() for stage in made.stages],
         report=made.report,

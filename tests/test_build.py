@@ -150,6 +150,9 @@ def test_only_how_it_is_exported_is_no_part_of_a_version(tmp_path: Path) -> None
     second = build(workspace)
     assert (second.new, second.version.name) == (True, "v2")
     assert second.version.parent == first.version.id
+    workspace.recipe_path.write_text(text)
+    back = build(workspace)
+    assert (back.new, back.version.name, back.latest) == (False, "v1", "v2")
 
 
 def test_rows_keep_their_split_when_rows_are_added(tmp_path: Path) -> None:

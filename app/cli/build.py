@@ -244,6 +244,9 @@ def _notes(result: BuildResult) -> list[str]:
 
 def _version(result: BuildResult) -> str:
     version, spent = result.version, seconds(result.seconds)
+    if not result.new and version.name != result.latest:
+        back = f"this is {version.name} again, nothing was published; the latest version is {result.latest}"
+        return f"{back}: name {version.name} where you mean this one   id {version.id[:8]}   {spent}"
     if not result.new:
         return f"nothing changed, still {version.name}   id {version.id[:8]}   {spent}"
     return f"{version.name}  {split_sizes(result.report)}   id {version.id[:8]}   {spent}"
