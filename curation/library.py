@@ -16,6 +16,7 @@ from curation.workspace import Workspace, find_workspace
 if TYPE_CHECKING:
     from curation.diff import VersionDiff
     from curation.export import Manifest
+    from curation.templates.chosen import ChosenTemplate
 
 
 class Version:
@@ -87,17 +88,48 @@ class Version:
 
         return diff(self._store, self.info, other.info)
 
-    def export(self, folder: str | Path, *, layout: str = "messages", container: str = "jsonl") -> Manifest:
-        """Write the splits as files; layout and container as `curate export` knows them."""
+    def export(
+        self,
+        folder: str | Path,
+        *,
+        layout: str | None = None,
+        container: str | None = None,
+        template: str | Path | None = None,
+    ) -> Manifest:
+        """Write the splits as files, by the rules of `curate export`: what is not said is as the recipe says.
+
+        template: of layout "text", built in (llama2, chatml ...), a tokenizer's folder, or a .jinja file.
+        """
         from curation.export import export
 
-        return export(self._store, self.info, Path(folder), format=layout, container=container)
+        settings = self.recipe.get("export") or {}
+        layout = layout or settings.get("format", "messages")
+        if template and layout != "text":
+            raise ConfigError(f'export: template is for layout "text", not for "{layout}"; leave one out')
+        return export(
+            self._store,
+            self.info,
+            Path(folder),
+            format=layout,
+            container=container or settings.get("container", "jsonl"),
+            template=self._template(template) if layout == "text" else None,
+        )
 
-    def pack(self, path: str | Path) -> dict[str, Any]:
-        """Write the version into one file that curation.open_pack reads without a store; gives its manifest."""
-        from curation.pack.writing import write_pack
+    def pack(self, path: str | Path, *, template: str | Path | None = None) -> dict[str, Any]:
+        """Write the version into one file that curation.open_pack reads without a store; gives its manifest.
 
-        return write_pack(self._store, self.info, Path(path))
+        The template named goes along, or else the recipe's, with its files if it is not one of ours.
+        """
+        from curation.pack.writing import packed_template, write_pack
+
+        chosen = self._template(template)
+        return write_pack(self._store, self.info, Path(path), packed_template(chosen) if chosen else None)
+
+    def _template(self, named: str | Path | None) -> ChosenTemplate | None:
+        from curation.templates.chosen import version_template
+
+        place = find_workspace(self._store.root)
+        return version_template(named, self.recipe, place.root if place else self._store.root)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {count:,}" for split, count in self.rows.items())

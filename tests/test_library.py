@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 import curation
-from curation import Version, Versions, build, open_store
+from curation import Version, Versions, build, open_pack, open_store
 from curation.errors import ConfigError
 from curation.pack.rows import record_of
 from tests.lineage_workspace import line, workspace
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "python-api.md"
+FIXTURES = Path(__file__).resolve().parent / "fixtures" / "templates"
 EXAMPLES = re.findall(r"## (Example \d).*?\n```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
 
 
@@ -88,6 +89,33 @@ def test_mistakes_are_one_line(store: Versions, tmp_path: Path) -> None:
     for attempt, message in attempts:
         with pytest.raises(ConfigError, match=re.escape(message)):
             attempt()
+
+
+def test_export_and_pack_take_a_template_or_else_the_recipes(tmp_path: Path) -> None:
+    workspace(tmp_path, [line(n) for n in range(20)], template="guanaco", export={"format": "text"})
+    version = build(tmp_path)
+
+    def first(folder: str) -> Any:
+        return json.loads((tmp_path / folder / "train.jsonl").read_text("utf-8").splitlines()[0])
+
+    assert version.export(tmp_path / "recipes").format == "text"
+    assert first("recipes")["text"].startswith("### Human: ")
+    version.export(tmp_path / "named", layout="text", template="llama2")
+    assert first("named")["text"].startswith("<s>[INST]")
+    (tmp_path / "mine.jinja").write_bytes((FIXTURES / "chatml.jinja").read_bytes())
+    version.export(tmp_path / "file", template=tmp_path / "mine.jinja")
+    assert "<|im_start|>user" in first("file")["text"]
+    assert first("recipes").keys() == {"text"}
+    version.export(tmp_path / "plain", layout="messages", container="jsonl")
+    assert "messages" in first("plain")
+    with pytest.raises(ConfigError, match='template is for layout "text", not for "alpaca"; leave one out'):
+        version.export(tmp_path / "no", layout="alpaca", template="llama2")
+
+    for named, expected in ((None, "guanaco"), ("llama2", "llama2"), (tmp_path / "mine.jinja", "mine.jinja")):
+        packed = version.pack(tmp_path / "v1.pack", template=named)["template"]["name"]
+        assert Path(packed).name == expected
+        with open_pack(tmp_path / "v1.pack") as pack:
+            assert pack.template() is not None
 
 
 @pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])

@@ -19,10 +19,6 @@ TEMPLATE_HELP: Final = (
 
 def chosen_template(args: Namespace, here: Workspace, chosen: VersionInfo) -> ChosenTemplate | None:
     """The template that was named, relative to the current folder, or else the one of the version's recipe."""
-    from curation.recipe import TokensConfig
-    from curation.templates.chosen import choose_template, choose_tokenizer, recipe_template
+    from curation.templates.chosen import version_template
 
-    tokens = TokensConfig(**(chosen.recipe.get("tokens") or {}))
-    if args.template:
-        return choose_template(args.template, folder(args), choose_tokenizer(tokens, here.root))
-    return recipe_template(chosen.recipe.get("template"), tokens, here.root)
+    return version_template(args.template, chosen.recipe, here.root, folder(args))

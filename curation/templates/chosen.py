@@ -83,6 +83,21 @@ def recipe_template(name: str | None, tokens: TokensConfig, root: Path) -> Chose
     return choose_template(str(name), root, tokenizer)
 
 
+def version_template(
+    named: str | Path | None, recipe: Mapping[str, Any], root: Path, near: Path = Path()
+) -> ChosenTemplate | None:
+    """What a stored version is rendered with: the template named, a path of it relative to `near`, else its recipe's.
+
+    `root` is the workspace, to which the paths in the version's recipe are relative.
+    """
+    from curation.recipe import TokensConfig  # it knows every stage, whose compiler takes half a second
+
+    tokens = TokensConfig(**(recipe.get("tokens") or {}))
+    if named:
+        return choose_template(str(named), near, choose_tokenizer(tokens, root))
+    return recipe_template(recipe.get("template"), tokens, root)
+
+
 def template_files(chosen: ChosenTemplate) -> dict[str, bytes]:
     """A folder that loads as this template anywhere; empty for a built-in one."""
     if chosen.path is None:
