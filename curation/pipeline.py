@@ -25,7 +25,7 @@ __all__ = ["BuildOptions", "BuildResult", "build"]
 class BuildResult:
     version: VersionInfo
     new: bool  # False: an existing version has the same id, nothing was published
-    latest: str  # name of the latest version; another than `version` where a build comes back to an earlier one
+    before: str | None  # name of the version that was the latest until now, if any
     sources: list[dict[str, Any]]
     stages: list[dict[str, Any]]
     report: dict[str, Any]  # splits.SplitReport as plain values
@@ -61,7 +61,7 @@ def build(
     recipe = replace(recipe, stages=tuple(stage.spec for stage in own))  # with the hash of the code that runs
     store = Store.create(workspace.store_path)
     with store.writer(), memory_reused():
-        parent = store.latest()
+        before, parent = store.latest(), store.newest()  # the parent is the newest: no row forgets where it was
         inherit = inheritance(store, parent, recipe.resolved())
         made = run_stages(workspace, recipe, options, progress, inherit, own)
         progress.stage("commit", None)
@@ -71,7 +71,7 @@ def build(
     return BuildResult(
         version=version,
         new=version.new,
-        latest=version.name if version.new or parent is None else parent.name,
+        before=before.name if before else None,
         sources=made.sources,
         stages=[stage.as_json() for stage in made.stages],
         report=made.report,

@@ -152,7 +152,7 @@ def test_only_how_it_is_exported_is_no_part_of_a_version(tmp_path: Path) -> None
     assert second.version.parent == first.version.id
     workspace.recipe_path.write_text(text)
     back = build(workspace)
-    assert (back.new, back.version.name, back.latest) == (False, "v1", "v2")
+    assert (back.new, back.version.name, back.before) == (False, "v1", "v2")
 
 
 def test_rows_keep_their_split_when_rows_are_added(tmp_path: Path) -> None:

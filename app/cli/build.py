@@ -188,6 +188,7 @@ def _data(result: BuildResult, place: Place) -> dict[str, Any]:
         "version": result.version.name,
         "id": result.version.id,
         "new": result.new,
+        "latest_before": result.before,
         "sources": result.sources,
         "stages": result.stages,
         "reasons": result.reasons,
@@ -244,9 +245,9 @@ def _notes(result: BuildResult) -> list[str]:
 
 def _version(result: BuildResult) -> str:
     version, spent = result.version, seconds(result.seconds)
-    if not result.new and version.name != result.latest:
-        back = f"this is {version.name} again, nothing was published; the latest version is {result.latest}"
-        return f"{back}: name {version.name} where you mean this one   id {version.id[:8]}   {spent}"
+    if not result.new and version.name != result.before:
+        back = f"this is {version.name} again, nothing was published; latest now means {version.name}"
+        return f"{back}, no longer {result.before}   id {version.id[:8]}   {spent}"
     if not result.new:
         return f"nothing changed, still {version.name}   id {version.id[:8]}   {spent}"
     return f"{version.name}  {split_sizes(result.report)}   id {version.id[:8]}   {spent}"

@@ -52,7 +52,7 @@ def version(args: Namespace) -> tuple[Workspace, Store, VersionInfo]:
 
 def add_ref(parser: Parser, *flags: str) -> None:
     """A version argument: a positional REF, or an option if flags are given."""
-    text = "a version: v3, the beginning of its id, or latest (the default)"
+    text = "a version: v3, the beginning of its id, or latest, what the last build gave (the default)"
     if flags:
         parser.add_argument(*flags, dest="ref", metavar="REF", help=text)
     else:

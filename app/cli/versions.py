@@ -24,8 +24,14 @@ def run(args: Namespace) -> int:
     names = {version.id: version.name for version in found}
     rows = [_row(version, names) for version in found]
     headers = ("version", "id", "parent", "train", "validation", "test", "built", "message")
-    after = [next_commands(f"curate show {found[0].name}", f"curate stats {found[0].name}")] if found else []
-    emit(args, {"versions": [described(version) for version in found]}, page(headers, rows, after))
+    latest = store.latest()
+    data = {"latest": latest.name if latest else None, "versions": [described(version) for version in found]}
+    after = []
+    if latest and latest != store.newest():
+        after.append(f"latest is {latest.name}: the last build came back to it")
+    if latest:
+        after.append(next_commands(f"curate show {latest.name}", f"curate stats {latest.name}"))
+    emit(args, data, page(headers, rows, after))
     return 0
 
 

@@ -65,13 +65,16 @@ def collect(store: Store, drop: Sequence[str] = (), tied: Mapping[str, str] | No
 
 
 def _chosen(store: Store, refs: Sequence[str], tied: Mapping[str, str]) -> tuple[VersionInfo, ...]:
-    newest = store.latest()
+    newest, latest = store.newest(), store.latest()
     chosen = {version.name: version for version in map(store.resolve, refs)}
     for version in chosen.values():
-        if newest is not None and version.id == newest.id:
+        if version == newest:
+            what = "latest" if newest == latest else "newest"
             raise ConfigError(
-                f"{version.name} is the latest version and is never dropped; the next build goes on from it"
+                f"{version.name} is the {what} version and is never dropped; the next build goes on from it"
             )
+        if version == latest:
+            raise ConfigError(f"{version.name} is the latest version, what the recipe builds, and is never dropped")
         if version.id in tied:
             raise ConfigError(f"{version.name} is needed by {tied[version.id]}; remove that first, or keep the version")
     return tuple(chosen.values())

@@ -19,6 +19,7 @@ from curation.store.generations import (
     CURRENT,
     SEGMENTS,
     Generation,
+    come_back,
     commit,
     current_generation,
     generation_numbers,
@@ -65,12 +66,17 @@ class Store:
 
     def resolve(self, ref: str) -> VersionInfo:
         """The version meant by `latest`, a name, or an id prefix."""
-        catalog = self._catalog()
-        return naming.resolve(catalog.versions, ref, catalog.dropped)
+        generation, catalog = self._current()
+        return naming.resolve(catalog.versions, ref, catalog.dropped, generation.back)
 
     def latest(self) -> VersionInfo | None:
-        """The newest built version, the parent of the next build; None in an empty store."""
-        return naming.latest(self._catalog().versions)
+        """What the last build gave, be it a version that was there already; None in an empty store."""
+        generation, catalog = self._current()
+        return naming.latest(catalog.versions, generation.back)
+
+    def newest(self) -> VersionInfo | None:
+        """The version built last of all, the parent of the next build; None in an empty store."""
+        return naming.newest(self._catalog().versions)
 
     def lineage(self, version: VersionInfo) -> list[VersionInfo]:
         """The version, its parent, and so on; dropped ones are passed over."""
@@ -154,7 +160,8 @@ class Store:
         created: str,
         name: str = "",
     ) -> VersionInfo:
-        """Publish a version under `name` or else the next free one, all or nothing; a known id publishes nothing.
+        """Publish a version under `name` or else the next free one, all or nothing; a known id publishes nothing,
+        but from then on that version is `latest`.
 
         `version_id` is lower-case hex. A table that is not given is stored empty.
         """
@@ -165,6 +172,7 @@ class Store:
             known = [version for version in self._catalog().versions if version.id == version_id]
             if known:
                 self._repair(known[0], tables)
+                self._come_back(known[0])
                 return known[0]
             try:
                 return self._publish(draft, tables)
@@ -182,8 +190,15 @@ class Store:
             for table, schema in STORED.items()
         }
         version = replace(draft, name=name, segments=segments)
+        if not version.is_fold:
+            generation = replace(generation, back=None)
         commit(generation, lambda con: insert_version(con, number, version))
         return replace(version, new=True)
+
+    def _come_back(self, version: VersionInfo) -> None:
+        if version.is_fold or version == self.latest():
+            return
+        come_back(self._current()[0], None if version == self.newest() else version.id)
 
     def _repair(self, version: VersionInfo, tables: Mapping[str, Any]) -> None:
         """Building a version again brings back segments that were lost or damaged."""

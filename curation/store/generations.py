@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,12 @@ _OPEN_TRIES: Final = 100  # a reader that is overtaken by two commits between tw
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A published catalogue, as CURRENT names it: `catalog-000007.duckdb SHA256`."""
+    """A published catalogue, as CURRENT names it: `catalog-000007.duckdb SHA256`, or `... SHA256 VERSION`."""
 
     root: Path
     number: int
-    sha256: str | None  # None where a person wrote the name by hand to go back
+    sha256: str | None = None  # None where a person wrote the name by hand to go back
+    back: str | None = None  # id of the earlier version that the last build came back to
 
     @property
     def path(self) -> Path:
@@ -54,7 +55,7 @@ def current_generation(root: Path) -> Generation:
     found = _NAME.fullmatch(words[0]) if words else None
     if not found:
         raise StoreError(f"{path}: names no catalogue; {_way_back(root, None)}")
-    return Generation(root, int(found[1]), words[1] if len(words) > 1 else None)
+    return Generation(root, int(found[1]), *words[1:3])
 
 
 def read_generation(generation: Generation) -> Catalog:
@@ -87,19 +88,24 @@ def start_generations(root: Path) -> None:
         return
     if set(generation_numbers(root)) - {0}:
         current_generation(root)  # raises, naming what to do: this store held versions once
-    _publish_file(root, 0, lambda con: None)
+    _publish_file(Generation(root, 0), lambda con: None)
 
 
 def commit(current: Generation, change: Callable[[DuckDBPyConnection], None]) -> None:
     """Publish the next generation: the current one plus `change`; the caller holds the writer lock."""
-    _publish_file(current.root, current.number + 1, change, copied_from=current.path)
+    _publish_file(replace(current, number=current.number + 1), change, copied_from=current.path)
+
+
+def come_back(current: Generation, version_id: str | None) -> None:
+    """Make an earlier version `latest`, or with None the newest again; the caller holds the writer lock."""
+    _name_current(replace(current, sha256=current.sha256 or file_sha256(current.path), back=version_id))
 
 
 def _publish_file(
-    root: Path, number: int, change: Callable[[DuckDBPyConnection], None], copied_from: Path | None = None
+    generation: Generation, change: Callable[[DuckDBPyConnection], None], copied_from: Path | None = None
 ) -> None:
+    root, final = generation.root, generation.path
     _remove_temporary(root)  # a .wal that a killed writer left would be replayed into our copy
-    final = root / _file_name(number)
     temp = root / (TEMP_PREFIX + final.name)
     if copied_from:
         shutil.copyfile(copied_from, temp)
@@ -109,7 +115,12 @@ def _publish_file(
     sync_folder(root / SEGMENTS)
     os.replace(temp, final)
     sync_folder(root)
-    replace_file(root / CURRENT, f"{final.name} {digest}\n".encode())
+    _name_current(replace(generation, sha256=digest))
+
+
+def _name_current(generation: Generation) -> None:
+    words = [generation.path.name, str(generation.sha256), *([generation.back] if generation.back else [])]
+    replace_file(generation.root / CURRENT, f"{' '.join(words)}\n".encode())
 
 
 def sweep(current: Generation, catalog: Catalog) -> None:

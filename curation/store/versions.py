@@ -69,19 +69,26 @@ def next_name(taken: Iterable[str]) -> str:
     return f"v{max(numbers, default=0) + 1}"
 
 
-def latest(versions: Sequence[VersionInfo]) -> VersionInfo | None:
+def newest(versions: Sequence[VersionInfo]) -> VersionInfo | None:
     """The newest built version; folds are made from it and do not count."""
     return next((version for version in reversed(versions) if not version.is_fold), None)
 
 
-def resolve(versions: Sequence[VersionInfo], ref: str, dropped: Sequence[DroppedVersion] = ()) -> VersionInfo:
+def latest(versions: Sequence[VersionInfo], back: str | None = None) -> VersionInfo | None:
+    """What the last build gave: the newest built version, or the one with the id `back` that it came back to."""
+    return next((version for version in versions if version.id == back), None) or newest(versions)
+
+
+def resolve(
+    versions: Sequence[VersionInfo], ref: str, dropped: Sequence[DroppedVersion] = (), back: str | None = None
+) -> VersionInfo:
     """The version that `ref` means: `latest`, a name such as v3, or the first 4 or more characters of an id."""
     if ref == "base":
         raise ConfigError('"base" names the base model, not a version; name a version such as "latest" or "v1"')
     if not versions:
         raise ConfigError("the store holds no version yet; run `curate build` first")
-    if ref == "latest" and (newest := latest(versions)):
-        return newest
+    if ref == "latest" and (found := latest(versions, back)):
+        return found
     for version in versions:
         if ref in (version.name, version.id):
             return version
