@@ -229,13 +229,18 @@ def fate(tables: Tables, entry: Mapping[str, Any]) -> str:
 
 
 def place_in_split(tables: Tables, entry: Mapping[str, Any]) -> tuple[int | None, int]:
-    """(1-based place in its split, rows in its cluster) of a kept row."""
+    """(1-based place in its split, rows in its cluster) of a kept row; equal rows have their places in build order."""
     if entry["verdict"] != "kept":
         return None, 0
     members = tables.table("members")
-    at = where_equal(members, row_id=entry["row_id"], split=entry["split"])
+    same = {"row_id": entry["row_id"], "split": entry["split"]}
+    at = where_equal(members, **same)
+    copy = 0
+    if len(at) > 1:
+        (mine,) = where_equal(tables.ledger, source=entry["source"], unit=entry["unit"])
+        copy = where_equal(tables.ledger, **same, verdict="kept").index(mine)
     size = len(where_equal(members, cluster=entry["cluster"]))
-    return (members["place"][at[0]].as_py() + 1 if at else None), size
+    return (members["place"][at[copy]].as_py() + 1 if at else None), size
 
 
 def quarantined(tables: Tables, entry: Mapping[str, Any]) -> bytes | None:

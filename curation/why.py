@@ -140,23 +140,22 @@ def _where_of_id(tables: Tables, row_id: bytes | None) -> str | None:
 
 
 def _ties(tables: Tables, entry: Mapping[str, Any]) -> list[Tie]:
-    """The edges of a kept row, most similar first, no more than anybody reads."""
+    """What a kept row is tied to, each row once, most similar first, no more than anybody reads."""
     if entry["verdict"] != "kept":
         return []
-    edges = tables.table("edges")
-    found = [
-        (edge[other], edge)
-        for mine, other in (("left_row_id", "right_row_id"), ("right_row_id", "left_row_id"))
-        for edge in edges.filter(mask(edges, **{mine: entry["row_id"]})).to_pylist()
-    ]
-    found.sort(key=lambda pair: (-(pair[1]["similarity"] or 0), pair[0]))
-    ties = []
-    for other, edge in found[:_TIES]:
-        at = where_equal(tables.ledger, row_id=other, verdict="kept")
-        row = row_at(tables, at[0] if at else None)
-        if row is not None:
-            ties.append(Tie(row, edge["similarity"], edge["kind"], edge["fact"]))
-    return ties
+    edges, mine = tables.table("edges"), tables.index(entry["source"], entry["unit"])
+    found: dict[bytes, dict[str, Any]] = {}  # by the other row's id: equal rows share one, and an edge with each other
+    for this, that in (("left_row_id", "right_row_id"), ("right_row_id", "left_row_id")):
+        for edge in edges.filter(mask(edges, **{this: entry["row_id"]})).to_pylist():
+            found.setdefault(edge[that], edge)
+    ordered = sorted(found.items(), key=lambda pair: (-(pair[1]["similarity"] or 0), pair[0]))
+    ties: list[Tie] = []
+    for row_id, edge in ordered[:_TIES]:
+        for index in where_equal(tables.ledger, row_id=row_id, verdict="kept"):
+            row = row_at(tables, index) if index != mine else None
+            if row is not None:
+                ties.append(Tie(row, edge["similarity"], edge["kind"], edge["fact"]))
+    return ties[:_TIES]
 
 
 def _raw(tables: Tables, entry: Mapping[str, Any], source: Mapping[str, Any], root: Path) -> tuple[str | None, str]:
