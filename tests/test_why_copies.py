@@ -47,3 +47,19 @@ def test_each_copy_has_its_own_number_and_is_tied_to_the_others_once(
     shown = capsys.readouterr().out
     assert f"kept as v1 train #{places[2]}, cluster of 3 rows" in shown
     assert (shown.count("tied to raw/rows.jsonl:1,"), shown.count("tied to raw/rows.jsonl:3,")) == (1, 0)
+
+
+def test_a_settled_conflict_leaves_no_flag_and_the_loser_contradicts_the_winner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trusted = [line(1, reviewed=True, completion="Yes."), line(2, reviewed=True), line(3, reviewed=True)]
+    rows = [*trusted, line(1, id=11, completion="No."), line(4, completion="Yes."), line(4, id=14, completion="No.")]
+    recipe = {"conflicts": {"action": "source_priority"}, "reviewed_field": "reviewed", "near": {"action": "off"}}
+    _, told = stories(tmp_path, rows, **recipe, split={"ratios": {"train": 1}})
+    assert [story.verdict for story in told] == ["kept", "kept", "kept", "dropped", "kept", "kept"]
+    flagged = [[note.reason for note in story.notes if note.stage == "conflicts"] for story in told]
+    assert flagged == [[], [], [], [], ["conflict"], ["conflict"]]  # nobody says which of the last two is right
+    capsys.readouterr()
+    assert main(["why", "raw/rows.jsonl:4", "-C", str(tmp_path)]) == 0
+    won = f"raw/rows.jsonl:1 (asks the same, limit .90), kept as v1 train #{told[0].place}; yes against no"
+    assert f"dropped by conflicts: contradicts {won}\n" in capsys.readouterr().out

@@ -225,9 +225,13 @@ def _verdict(story: Story) -> str:
         return f"{story.verdict} by {story.stage}: {reason}{detail}"
     if story.matched is None:
         return f"{story.verdict} by {story.stage}: {reason}{_measured(story)}{detail}"
-    likeness = "the same as" if story.similarity in (None, 1.0) else f"{ratio(story.similarity or 0)} similar to"
-    limit = f" (limit {ratio(story.threshold)})" if story.threshold is not None else ""
-    where = f"{visible(story.matched.where)}{limit}, {story.matched.fate}"
+    limit = f"limit {ratio(story.threshold)}" if story.threshold is not None else ""
+    alike = None if story.similarity in (None, 1.0) else ratio(story.similarity or 0)
+    if story.stage == "conflicts":  # it is the questions that were compared
+        likeness, limit = "contradicts", f"asks {f'{alike} alike' if alike else 'the same'}, {limit}"
+    else:
+        likeness = f"{alike} similar to" if alike else "the same as"
+    where = f"{visible(story.matched.where)}{f' ({limit})' if limit else ''}, {story.matched.fate}"
     return f"{story.verdict} by {story.stage}: {likeness} {where}{detail}"
 
 

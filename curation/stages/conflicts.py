@@ -32,7 +32,7 @@ class ConflictsConfig:
 
 
 def conflicts(rows: Any, config: ConflictsConfig) -> Verdict:
-    """Flag every row whose answer contradicts that of a row asking the same; matched is the first such row.
+    """Flag every row whose answer contradicts that of a row asking the same, if both stay; matched is the first.
 
     drop: all of them go. source_priority: those go that contradict a reviewed row or one of higher priority.
     Different answers that can both be right (open questions, long texts) are flagged `alternative_answers`.
@@ -46,10 +46,10 @@ def conflicts(rows: Any, config: ConflictsConfig) -> Verdict:
     lost = _lost(rows, hostile, config)
     gone = np.zeros(rows.num_rows, np.bool_)
     gone[hostile.row[lost]] = True
-    noted = hostile.first_of_each_row(~gone[hostile.row])
-    spoken = np.zeros(rows.num_rows, np.bool_)
-    spoken[hostile.row] = True
-    alternative = open_.first_of_each_row(~spoken[open_.row])
+    noted = hostile.first_of_each_row(~gone[hostile.row] & ~gone[hostile.other])  # what is settled needs no look
+    spoken = gone.copy()
+    spoken[noted.row] = True
+    alternative = open_.first_of_each_row(~spoken[open_.row] & ~gone[open_.other])
     pos, plain = rows["pos"].to_numpy(), ["answers differ"] * len(what)
     flagged = [
         flagged_table(pos[noted.row], CONFLICT, **_evidence(noted, pos, config, what)),
