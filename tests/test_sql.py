@@ -6,11 +6,13 @@ import os
 import uuid
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from curation.errors import ConfigError
 from curation.store import Store
 from curation.store.sql import query
+from curation.tables import STORED
 from tests.store_samples import publish, record, tables
 
 
@@ -172,3 +174,19 @@ def test_variables_of_this_program_are_out_of_reach(store: Store) -> None:
     with pytest.raises(ConfigError, match="secret does not exist"):
         query(store, "select * from secret")
     assert secret.num_rows == 1
+
+
+def test_what_names_a_unit_has_its_line(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    content = tables([record(n) for n in range(300)])
+    names = STORED["flags"].names
+    at = [(n * 7) % 300 for n in range(300)]
+    flags = [{"source": "raw/a.jsonl", "unit": n, "stage": "s", "reason": f"r{k}"} for k, n in enumerate(at)]
+    content["flags"] = pa.Table.from_pylist([{k: f.get(k) for k in names} for f in flags], schema=STORED["flags"])
+    publish(store, content, "d" * 64)
+    found = query(store, "from flags", "v1")
+    assert found.column_names == ["source", "unit", "line", *names[2:]]
+    assert list(zip(found["unit"].to_pylist(), found["line"].to_pylist(), strict=True)) == [(n, n + 1) for n in at]
+    assert found["reason"].to_pylist() == [f"r{k}" for k in range(300)]  # in stored order
+    assert answer(store, "select line from quarantine", "v1") == [(301,)]
+    assert answer(store, "select count(line) from contamination", "v1") == [(0,)]

@@ -27,6 +27,7 @@ from curation.store.catalog import OFFLINE
 from curation.store.database import Store
 from curation.store.segments import verify_segment
 from curation.store.versions import Segment, VersionInfo
+from curation.tables import STORED
 
 _PROTOCOL: Final = "segment"
 _NEVER: Final = datetime.fromtimestamp(0, UTC)  # segments never change
@@ -41,7 +42,8 @@ _FENCE: Final[dict[str, Any]] = {
 def query(store: Store, sql: str, version: str | None = None) -> Any:
     """The result of one SELECT as an Arrow table (UUIDs as text).
 
-    Views of the version (default: the latest): rows, members, ledger, flags, edges, quarantine, sources.
+    Views of the version (default: the latest): rows, members, ledger, flags, edges, quarantine, sources, and what else
+    it stores; where one names a unit, its line in the source stands beside it.
     Views of all versions: versions, all_members.
     """
     chosen = store.resolve(version or "latest")
@@ -164,7 +166,7 @@ def _refuse_others_than_select(sql: str) -> None:
 
 def _create_views(con: DuckDBPyConnection, chosen: VersionInfo, versions: list[VersionInfo]) -> None:
     for name, segment in chosen.segments.items():
-        con.execute(f"create view {name} as from read_parquet('{_url(segment)}')")
+        con.execute(f"create view {name} as {_with_line(name, segment, chosen.segments['ledger'])}")
     con.execute(
         "create table versions (name varchar, id varchar, parent varchar, message varchar, created varchar,"
         " recipe varchar, stats varchar, code varchar)"
@@ -180,6 +182,18 @@ def _create_views(con: DuckDBPyConnection, chosen: VersionInfo, versions: list[V
     con.execute(
         "create view all_members as select v.version, m.* exclude (filename)"
         f" from read_parquet({urls}, filename = true) m join store.members_of v on v.file = parse_filename(m.filename)"
+    )
+
+
+def _with_line(name: str, segment: Segment, ledger: Segment) -> str:
+    """A segment in its stored order; what names a unit gets its line beside it, which the ledger alone stores."""
+    url, columns = _url(segment), STORED[name].names if name in STORED else []
+    if "unit" not in columns or "line" in columns:
+        return f"from read_parquet('{url}')"
+    shown = ", ".join(f"f.{column}" if column != "unit" else "f.unit, l.line" for column in columns)
+    return (
+        f"select {shown} from read_parquet('{url}', file_row_number = true) f"
+        f" left join read_parquet('{_url(ledger)}') l using (source, unit) order by f.file_row_number"
     )
 
 
