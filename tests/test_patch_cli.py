@@ -67,7 +67,7 @@ def test_where_is_shown_and_written_only_with_yes(here: Path, capsys: Capture) -
     out, _ = run(capsys, *words, "--yes")
     assert out[-2:] == [
         "p-001  written to patches/p-001.jsonl: drop 6 rows",
-        "next: curate build · curate patch show p-001",
+        "next: curate build",
     ]
     entries = load_patches(here)
     assert {e.row_id.hex() for e in entries} == set(ids(here, "raw/old_export.jsonl"))

@@ -91,7 +91,7 @@ def _add(args: Namespace) -> int:
     path = write_patch(root.root, made, used)
     data = {"patch": path.stem, "op": op, "rows": len(made), "file": f"patches/{path.name}"}
     written = f"{path.stem}  written to patches/{path.name}: {op} {count_of_rows(len(made))}"
-    emit(args, data, [written, next_commands("curate build", f"curate patch show {path.stem}")])
+    emit(args, data, [written, next_commands("curate build")])
     return 0
 
 
