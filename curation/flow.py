@@ -16,6 +16,7 @@ from curation.ingest import IngestOptions
 from curation.keys import with_keys
 from curation.ledger import Outcome, stored_tables
 from curation.lineage import Inherit
+from curation.meta_fields import id_notes
 from curation.patches import Entry, PatchPlan, apply_patches, links, load_patches, with_added, with_rows
 from curation.preferences import with_preferences
 from curation.progress import Progress
@@ -80,6 +81,7 @@ def run_stages(
     sources = expand(recipe.sources, workspace.root, notes)
     entries = load_patches(workspace.root)
     gathered, reading, more = _read(sources, entries, workspace, options, progress)
+    notes += id_notes(gathered.rows, [source.name for source in sources], recipe.id_field)
     sources = [*sources, *more]
     run = Runner(progress, reading, gathered, own)
 

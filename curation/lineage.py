@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.errors import DataError
+from curation.meta_fields import field_in, meta_of
 from curation.records import canonical
 from curation.splits.config import SPLITS
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
 
 Link = tuple[bytes, bytes]  # row_id before and after a patch
-_META: Final = b'],"meta":{'
-_TOOLS: Final = b',"tools":['
 _DUPLICATES: Final = ("exact", "near")  # stages that drop a row for one it repeats
 
 
@@ -182,28 +180,12 @@ def _borne_once(values: Mapping[bytes, str | None]) -> set[str]:
 def _values(rows: Any, id_field: str) -> dict[bytes, str | None]:
     """The id of each row as canonical JSON, so that 1 and "1" are two; None for a missing or empty one."""
     records = rows["record"].cast(pa.large_binary()).to_pylist()
-    values = [_value(_meta(record), id_field) for record in records]
+    values = [_value(meta_of(record), id_field) for record in records]
     return dict(zip(rows["row_id"].to_pylist(), values, strict=True))
 
 
-def _meta(record: bytes) -> dict[str, Any]:
-    """The meta of a canonical record without reading its messages: a third of the time.
-
-    Inside JSON text every quote is escaped, so this sequence begins the meta, unless it stands there twice.
-    """
-    start = record.find(_META)
-    if record.find(_META, start + 1) < 0 and record.find(_TOOLS, start) < 0:
-        meta: dict[str, Any] = orjson.loads(record[start + len(_META) - 1 : -1])
-        return meta
-    return orjson.loads(record).get("meta") or {}
-
-
 def _value(meta: dict[str, Any], id_field: str) -> str | None:
-    value: Any = meta.get(id_field)
-    if value is None and "." in id_field and id_field not in meta:
-        value = meta
-        for part in id_field.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+    value = field_in(meta, id_field)
     if type(value) is int:
         return str(value)  # as JSON writes it
     return None if value is None or value == "" else canonical(value).decode()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.errors import ConfigError, did_you_mean
+from curation.meta_fields import metas_of, no_such_field
 from curation.reading.sources import Source
 
 
@@ -37,10 +36,8 @@ def with_preferences(rows: Any, sources: Sequence[Source], reviewed_field: str |
 
 def _truthy(records: Any, field: str) -> Any:
     """Whether meta.<field> is true, 1, or the word true or yes."""
-    metas = [orjson.loads(record.as_py())["meta"] for record in records]
+    metas = metas_of(records)
     if metas and not any(field in meta for meta in metas):
-        known = {key for meta in metas for key in meta}
-        hint = did_you_mean(field, known) if known else "; the rows have no fields of their own"
-        raise ConfigError(f'reviewed_field: no row has a field "{field}"{hint}')
+        raise no_such_field("reviewed_field", field, metas)
     values = (meta.get(field) for meta in metas)
     return pa.array([value is True or str(value).lower() in ("1", "true", "yes") for value in values], pa.bool_())

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow.compute as pc
 
-from curation.errors import ConfigError, did_you_mean
+from curation.errors import ConfigError
+from curation.meta_fields import field_values, metas_of
 from curation.records import canonical
 from curation.selection.config import Step
 from curation.splits.measure import mixed
@@ -173,22 +173,7 @@ def meta_values(rows: Any, field: str, by: str) -> list[Any]:
     if field == "source" and "source_name" in rows.column_names:
         names: list[Any] = rows["source_name"].to_pylist()
         return names
-    metas = [orjson.loads(record)["meta"] for record in rows["record"].to_pylist()]
-    values = [_inside(meta, field) for meta in metas]
-    if metas and all(value is None for value in values):
-        known = {key for meta in metas for key in meta}
-        hint = did_you_mean(field, known) if known else "; the rows have no fields of their own"
-        raise ConfigError(f'select: by {by}: no row has a field "{field}"{hint}')
-    return values
-
-
-def _inside(meta: dict[str, Any], field: str) -> Any:
-    if field in meta or "." not in field:
-        return meta.get(field)
-    value: Any = meta
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+    return field_values(metas_of(rows["record"]), field, f"select: by {by}")
 
 
 def _number(value: Any) -> float:

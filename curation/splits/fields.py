@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
-import orjson
 
-from curation.errors import ConfigError, did_you_mean
+from curation.errors import ConfigError
+from curation.meta_fields import field_values, metas_of
 from curation.records import canonical
 from curation.splits.config import SPLITS, TEST, TRAIN, VALIDATION, SplitConfig
 from curation.splits.questions import Ints
@@ -79,27 +79,8 @@ class Fields:
 
 
 def _meta_columns(rows: Any, asked: dict[str, str]) -> dict[str, list[Any]]:
-    if not asked:
-        return {}
-    metas = [orjson.loads(record).get("meta") or {} for record in rows["record"].to_pylist()]
-    columns = {}
-    for setting, name in asked.items():
-        columns[setting] = values = [_value(meta, name) for meta in metas]
-        if metas and all(value is None for value in values):
-            known = {key for meta in metas for key in meta}
-            hint = did_you_mean(name, known) if known else "; the rows have no fields of their own"
-            raise ConfigError(f'split.{setting}: no row has a field "{name}"{hint}')
-    return columns
-
-
-def _value(meta: dict[str, Any], name: str) -> Any:
-    """The field of that name, else what a dotted path leads to."""
-    if name in meta or "." not in name:
-        return meta.get(name)
-    value: Any = meta
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+    metas = metas_of(rows["record"]) if asked else []
+    return {setting: field_values(metas, name, f"split.{setting}") for setting, name in asked.items()}
 
 
 def _key(value: Any) -> str | None:
