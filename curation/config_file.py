@@ -68,6 +68,17 @@ def load_config(path: Path, schema_name: str) -> dict[str, Any]:
     return value
 
 
+def yaml_value(text: str, *, where: str) -> Any:
+    """One value as a YAML file of ours would hold it: 1e-4 is a number, [a, b] a list, nothing is null."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+        if node is not None:
+            _refuse_odd_nodes(Path(where), node)
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError):
+        raise ConfigError(f'{where}: "{text}" is not a YAML value; put it in quotes') from None
+
+
 def check_config(value: Any, schema_name: str, *, where: str, lines: Any = None) -> None:
     """Raise ConfigError for the first violation; `lines(path)` gives the line of a key, if known."""
     if jsonschema_rs.validator_for(schema(schema_name)).is_valid(value):

@@ -1,0 +1,92 @@
+"""What a training reads: a version of a workspace's store, or a pack, which needs neither store nor database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from curation.errors import ConfigError, DataError
+from curation.pack.reading import open_pack
+from curation.pack.rows import record_of
+from train.model.template import OfferedTemplate
+
+if TYPE_CHECKING:
+    from curation.workspace import Workspace
+
+
+class Row(NamedTuple):
+    row_id: str  # a UUID
+    record: Mapping[str, Any]  # canonical: messages, perhaps tools, meta
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A version's splits, in order, as Arrow tables: row_id, cluster, messages, meta, perhaps tools."""
+
+    kind: Literal["store", "pack"]
+    place: Path  # the workspace, or the pack
+    name: str
+    version_id: str
+    recipe: Mapping[str, Any]
+    tables: Mapping[str, Any]
+
+    @property
+    def licence(self) -> str | None:
+        """What the recipe says of the data's licence."""
+        return self.recipe.get("licence")
+
+    def template(self) -> OfferedTemplate | None:
+        """The recipe's template; as it was packed, where this is a pack."""
+        if self.kind == "pack":
+            with open_pack(self.place) as pack:
+                pack.template()  # says so where it renders otherwise than when it was packed
+                told = pack.manifest["template"]
+                return OfferedTemplate(told["name"], pack.templates()) if told else None
+        from curation.templates.chosen import template_files, version_template
+
+        chosen = version_template(None, self.recipe, self.place)
+        return OfferedTemplate(chosen.name, template_files(chosen)) if chosen else None
+
+    def rows(self, split: str) -> list[Row]:
+        return [Row(row["row_id"], record_of(row)) for row in self.tables[split].to_pylist()]
+
+    def required(self, split: str) -> list[Row]:
+        """The rows of a split; DataError where it has none."""
+        if not self.tables[split].num_rows:
+            raise DataError(f"{self.name}: its {split} split is empty; change split: in the recipe and build again")
+        return self.rows(split)
+
+    def dataset(self, split: str) -> Any:
+        """The same as a datasets.Dataset over the Arrow table."""
+        from datasets import Dataset
+
+        return Dataset(self.tables[split])
+
+
+def open_source(ref: str, workspace: Workspace | None, near: Path = Path()) -> Source:
+    """A pack's file, relative to `near`, or else a version of the workspace: v3, the beginning of its id, latest."""
+    path = near / ref
+    if path.is_file() or ref.endswith(".pack"):
+        return _from_pack(path)
+    if workspace is None:
+        raise ConfigError(f'"{ref}": no such pack, and no workspace here for a version; name a pack, or use -C DIR')
+    return _from_store(ref, workspace)
+
+
+def _from_pack(path: Path) -> Source:
+    with open_pack(path) as pack:
+        tables = {split: pack.split(split) for split in pack.manifest["splits"]}
+        return Source("pack", path, pack.name, pack.version_id, pack.recipe(), tables)
+
+
+def _from_store(ref: str, workspace: Workspace) -> Source:
+    from curation.records_table import split_tables
+    from curation.store import open_store
+
+    if not workspace.store_path.exists():
+        raise ConfigError(f"{workspace.root}: nothing was built yet; run `curate build`")
+    store = open_store(workspace.store_path)
+    info = store.resolve(ref)
+    return Source("store", workspace.root, info.name, info.id, info.recipe, split_tables(store, info))

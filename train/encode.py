@@ -1,0 +1,201 @@
+"""Rows as tokens, with a label on every token that the model itself has to write, and on no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
+from typing import Any, Final
+
+from curation.errors import ConfigError, DataError
+from curation.templates.refusal import TemplateRefusal
+from train.config import TrainingConfig
+from train.data import Row
+from train.model.template import ModelTemplate, continued_ids, token_ids
+
+IGNORED: Final = -100  # the label that torch's cross-entropy leaves out
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    row_id: str
+    input_ids: list[int]
+    labels: list[int]  # of the same length, not shifted; IGNORED where nothing is trained
+    trained: int  # labels that count
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    row_id: str
+    reason: str  # of curation.templates.REASONS
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    row_id: str
+    tokens: int
+    kept: int  # tokens after truncate-prompt-left; 0: the row was left out
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSplit:
+    """rows + refused + untrained + the overlong that were left out == the split."""
+
+    rows: list[Encoded] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    untrained: list[str] = field(default_factory=list)  # ids of rows without one trained token
+    overlong: list[Overlong] = field(default_factory=list)
+
+
+def encode(row: Row, template: ModelTemplate, tokenizer: Any, config: TrainingConfig) -> Encoded | Refused:
+    """A row's tokens, however many; its answers labelled from the end of their prompt to their end of turn."""
+    try:
+        return _encoded(row.row_id, with_system(row.record, config.system_prompt), template, tokenizer)
+    except TemplateRefusal as refusal:
+        return Refused(row.row_id, refusal.reason, refusal.detail)
+
+
+def encode_all(
+    rows: Sequence[Row],
+    template: ModelTemplate,
+    tokenizer: Any,
+    config: TrainingConfig,
+    progress: Callable[[int], None] = lambda done: None,
+) -> EncodedSplit:
+    """Every row, under the config's max_length; nothing is left out without being told.
+
+    DataError for rows over max_length where the config says so, or where they cannot be cut to it.
+    """
+    split = EncodedSplit()
+    for done, row in enumerate(rows):
+        result = encode(row, template, tokenizer, config)
+        if isinstance(result, Refused):
+            split.refused.append(result)
+        elif not result.trained:
+            split.untrained.append(row.row_id)
+        elif len(result.input_ids) <= config.max_length:
+            split.rows.append(result)
+        else:
+            _settle_overlong(row, result, template, tokenizer, config, split)
+        progress(done + 1)
+    if config.overlong == "error" and split.overlong:
+        raise _too_long(split.overlong, config)
+    return split
+
+
+def with_system(record: Mapping[str, Any], system: str | None) -> Mapping[str, Any]:
+    """The record with a system text first, unless it has its own; training and use call this alike."""
+    if system is None or record["messages"][0]["role"] == "system":
+        return record
+    return {**record, "messages": [{"role": "system", "content": system}, *record["messages"]]}
+
+
+def _encoded(row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any) -> Encoded:
+    bos = template.template.bos
+    cut = template.template.segments(record)
+    pieces = [bos, *(text for text, _ in cut)]
+    tokens = _tokens_of_pieces(pieces, tokenizer)
+    ids = [token for piece in tokens for token in piece]
+    _require_one_bos(ids, template, tokenizer)
+    marked = zip(tokens, [False, *(trained for _, trained in cut)], strict=True)
+    labels = [token if trained else IGNORED for piece, trained in marked for token in piece]
+    return Encoded(row_id, ids, labels, sum(label != IGNORED for label in labels))
+
+
+def _tokens_of_pieces(pieces: Sequence[str], tokenizer: Any) -> list[list[int]]:
+    """The tokens of each piece, such that a prompt has the tokens it has when the model is asked.
+
+    As a rule these are the tokens of the whole text, as models have read it in pretraining. Where one would reach over
+    the border of two pieces (an answer that begins with a line break, after a line break), the prompt keeps its own.
+    """
+    upto = ["".join(pieces[: i + 1]) for i in range(len(pieces))]
+    wholes = token_ids(tokenizer, upto)
+    whole, ends = wholes[-1], [len(ids) for ids in wholes]
+    if all(ids == whole[: len(ids)] for ids in wholes):
+        return [whole[start:end] for start, end in pairwise([0, *ends])]
+    return [[], wholes[1], *(continued_ids(tokenizer, piece) for piece in pieces[2:])]
+
+
+def _require_one_bos(ids: Sequence[int], template: ModelTemplate, tokenizer: Any) -> None:
+    """Before a row stands one BOS, neither none nor two: it decides whether the model understands what follows."""
+    bos = template.template.bos
+    if not bos:
+        return
+    begins = list(takewhile(lambda token: token == tokenizer.convert_tokens_to_ids(bos), ids))
+    if len(begins) != 1:
+        raise ConfigError(
+            f"template {template.name}: begins a text with {len(begins)} times the model's token {bos}, not once; "
+            "repair it, or name another template"
+        )
+
+
+def _settle_overlong(
+    row: Row, long: Encoded, template: ModelTemplate, tokenizer: Any, config: TrainingConfig, split: EncodedSplit
+) -> None:
+    tokens = len(long.input_ids)
+    cut = None
+    if config.overlong == "truncate-prompt-left":
+        record = with_system(row.record, config.system_prompt)
+        cut = _cut_left(row.row_id, record, template, tokenizer, config.max_length)
+        if cut is None:
+            raise DataError(
+                f"row {row.row_id}: its system text and answer alone are over max_length ({config.max_length}); "
+                "raise max_length, or set overlong: drop"
+            )
+        split.rows.append(cut)
+    split.overlong.append(Overlong(row.row_id, tokens, len(cut.input_ids) if cut else 0))
+
+
+def _cut_left(
+    row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any, room: int
+) -> Encoded | None:
+    """The row with its oldest turns left out, then the beginning of its question; None if no question is left.
+
+    The text is cut and rendered anew, never its tokens: BOS, system text, markers and answer stay whole.
+    """
+    shorter = record
+    while (rest := _without_oldest(shorter)) is not None:
+        shorter = rest
+        if found := _fitting(row_id, shorter, template, tokenizer, room):
+            return found
+    messages = list(shorter["messages"])
+    at = next(i for i, message in enumerate(messages) if message["role"] == "user")
+    text, best = messages[at]["content"], None
+    low, high = 0, len(text)  # characters of the question: low fits (or is nothing), high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        messages[at] = {**messages[at], "content": text[-middle:].lstrip()}
+        found = _fitting(row_id, {**shorter, "messages": messages}, template, tokenizer, room)
+        empty = not messages[at]["content"]
+        best = found if found and not empty else best
+        low, high = (middle, high) if found or empty else (low, middle)
+    return best
+
+
+def _without_oldest(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The record without its first question and what answers it; None if there is but one question."""
+    messages = record["messages"]
+    users = [i for i, message in enumerate(messages) if message["role"] == "user"]
+    if len(users) < 2:
+        return None
+    return {**record, "messages": [*messages[: users[0]], *messages[users[1] :]]}
+
+
+def _fitting(
+    row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any, room: int
+) -> Encoded | None:
+    try:
+        encoded = _encoded(row_id, record, template, tokenizer)
+    except TemplateRefusal:
+        return None
+    return encoded if encoded.trained and len(encoded.input_ids) <= room else None
+
+
+def _too_long(rows: Sequence[Overlong], config: TrainingConfig) -> DataError:
+    longest = max(row.tokens for row in rows)
+    named = ", ".join(row.row_id for row in rows[:3]) + (" ..." if len(rows) > 3 else "")
+    return DataError(
+        f"{len(rows):,} rows are over max_length ({config.max_length:,}), the longest with {longest:,} tokens "
+        f"({named}); raise max_length, or set overlong to drop or truncate-prompt-left"
+    )
