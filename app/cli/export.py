@@ -44,11 +44,13 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.export import export, export_ledger
+    from curation.export import export, export_ledger, written_names
+    from curation.reading.reach import refuse_to_feed
 
     here, store, chosen = version(args)
     if args.ledger:
         path = folder(args) / args.ledger
+        refuse_to_feed(here, chosen.recipe, [path])
         export_ledger(store, chosen, path)
         units = store.table(chosen, "ledger").num_rows
         emit(
@@ -62,12 +64,14 @@ def run(args: Namespace) -> int:
     layout = args.format or settings.get("format", "messages")
     if args.template and layout != "text":
         raise ConfigError(f"--template is for --format text, not for {layout}; leave one out")
+    container = args.container or settings.get("container", "jsonl")
+    refuse_to_feed(here, chosen.recipe, [Path(destination) / name for name in written_names(container)])
     manifest = export(
         store,
         chosen,
         Path(destination),
         format=layout,
-        container=args.container or settings.get("container", "jsonl"),
+        container=container,
         template=chosen_template(args, here, chosen) if layout == "text" else None,
     )
     rows: list[list[Cell]] = [

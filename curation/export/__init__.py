@@ -2,6 +2,6 @@
 
 from curation.export.ledger import export_ledger
 from curation.export.manifest import ExportedFile, Manifest, check_export
-from curation.export.splits import export
+from curation.export.splits import export, written_names
 
-__all__ = ["ExportedFile", "Manifest", "check_export", "export", "export_ledger"]
+__all__ = ["ExportedFile", "Manifest", "check_export", "export", "export_ledger", "written_names"]

@@ -45,10 +45,10 @@ def export(
     A record that the format cannot express is a DataError, and nothing is written.
     """
     layout = _layout(format, template)
-    names = [FILE_NAMES[_known("container", container, FILE_NAMES)].format(split) for split in SPLITS]
+    names = written_names(container)
     chosen = store.resolve(version) if isinstance(version, str) else version
     destination = Path(destination).resolve()
-    refuse_foreign(destination, [MANIFEST, *names])
+    refuse_foreign(destination, names)
     members = Members(store, chosen)
     with disk_errors(destination, "the export is not complete; run it again"), staging(destination) as staged:
         files = tuple(_write_splits(members, layout, container, staged))
@@ -58,6 +58,12 @@ def export(
         (staged / MANIFEST).write_bytes(manifest.content())
         place(staged, destination, manifest)
     return manifest
+
+
+def written_names(container: str) -> list[str]:
+    """The files that an export writes, relative to its folder."""
+    pattern = FILE_NAMES[_known("container", container, FILE_NAMES)]
+    return [MANIFEST, *(pattern.format(split) for split in SPLITS)]
 
 
 def _layout(name: str, template: ChosenTemplate | None) -> Layout:

@@ -85,7 +85,7 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
 
         yield from hub_sources(spec)
         return
-    path = _located(spec.path, root)
+    path = located(spec.path, root)
     if os.path.lexists(path):
         named = [path]
     elif glob.has_magic(spec.path):
@@ -108,7 +108,7 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
         yield from _file_sources(path, spec, root, notes)
 
 
-def _located(name: str, root: Path) -> Path:
+def located(name: str, root: Path) -> Path:
     """Where a source's path leads; ~ is the home folder, unless a file is called so."""
     plain = Path(os.path.normpath(root / name))
     if not name.startswith("~") or os.path.lexists(plain):
@@ -128,7 +128,7 @@ def _files(named: Iterable[Path], several: bool) -> tuple[list[Path], list[Path]
             inside, rest = _walk(path)
             found += inside
             ignored += rest
-        elif path.is_dir() or _container(path) or not several:
+        elif path.is_dir() or container_of(path) or not several:
             found.append(path)
         else:
             ignored.append(path)
@@ -149,7 +149,7 @@ def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
         folders[:] = sorted(name for name in folders if name not in datasets and not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
-                (found if _container(here / name) else ignored).append(here / name)
+                (found if container_of(here / name) else ignored).append(here / name)
     return found, ignored
 
 
@@ -160,7 +160,8 @@ def _is_dataset(folder: Path) -> bool:
     )
 
 
-def _container(path: Path) -> str | None:
+def container_of(path: Path) -> str | None:
+    """What a file's ending says that it is; None for an ending that a folder's walk passes over."""
     name = path.name.lower()
     for packed in _PACKED:
         inner = name.removesuffix(packed)
@@ -190,7 +191,7 @@ def _file_sources(path: Path, spec: SourceSpec, root: Path, notes: list[str]) ->
 
 def _file_source(name: str, path: Path, spec: SourceSpec, notes: list[str]) -> Source:
     digest, size = hash_file(name, path)
-    container = _container(path)
+    container = container_of(path)
     if size == 0:
         notes.append(f"{name}: is empty")
         return Source(name, path, _as_container(container or "jsonl"), None, digest, 0, spec)
