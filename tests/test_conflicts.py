@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import join
 from curation.errors import ConfigError
+from curation.stages import conflict_pairs
 from curation.stages.conflicts import ConflictsConfig, conflicts
 from tests.duplicate_rows import rows_of, told
 
@@ -51,6 +53,37 @@ def test_no_row_is_lost_and_every_note_names_a_row_of_the_same_question(
 def test_many_answers_to_one_question_make_no_square_of_pairs() -> None:
     rows = [{"prompt": "Write a line.", "answer": f"line {'x' * (i % 50)} {i}"} for i in range(20_000)]
     assert conflicts(rows_of(rows), ConflictsConfig()).flagged.num_rows == 20_000
+
+
+def alike(count: int) -> list[dict[str, str]]:
+    """Questions below one long text, each asked twice, in two wordings of the same, with two answers."""
+    text = " ".join(f"word{i}" for i in range(90))
+    names = [chr(97 + i // 26) + chr(97 + i % 26) + "x" for i in range(count)]
+    asked = [f"{please}{text} what about {name}" for name in names for please in ("", "please ")]
+    return [{"prompt": prompt, "answer": f"Answer {at}."} for at, prompt in enumerate(asked)]
+
+
+@pytest.mark.parametrize("limits", [{"MOST_PAIRS": 100}, {"MOST_PAIRS": 100, "_BLOCK": 50}])
+def test_more_similar_questions_than_memory_holds_are_looked_at_in_parts(
+    limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(alike(40))  # 3,160 similar pairs, of which 40 ask the same
+    whole = conflicts(rows, ConflictsConfig())
+    assert told(whole.flagged, "pos", "matched") == [[pos, pos ^ 1] for pos in range(80)]
+    for name, value in limits.items():
+        monkeypatch.setattr(join, name, value)
+    assert conflicts(rows, ConflictsConfig()).flagged.equals(whole.flagged)
+
+
+def test_of_too_many_wordings_of_one_question_each_meets_the_first_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join(f"word{i}" for i in range(90))
+    polite = [" ".join(["please"] * k) for k in range(1, 9)]
+    rows = rows_of([{"prompt": f"{words} {text}", "answer": f"E-20{at}"} for at, words in enumerate(polite)])
+    whole = conflicts(rows, ConflictsConfig())
+    assert whole.flagged.num_rows == 8
+    monkeypatch.setattr(conflict_pairs, "_MOST", 10)
+    few = conflicts(rows, ConflictsConfig())
+    assert told(few.flagged, "pos", "matched") == told(whole.flagged, "pos", "matched")  # the first of each is the same
 
 
 def test_refuses_an_unknown_action() -> None:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.facts import facts_of
-from curation.join import jaccard_pairs, unique_sets
+from curation.join import jaccard_blocks, unique_sets
 from curation.keys import column_keys, row_numbers, text_keys
 from curation.shingles import shingle
 from curation.stages.contradiction import content, meaningful
 
 Ints = npt.NDArray[np.int64]
+Ties = tuple[Ints, Ints, npt.NDArray[np.float64]]  # two questions, left before right, and how similar they are
 
 # Near-equal prompts share sequences of three words (characters, in scripts without spaces). Character 5-grams find
 # much the same at .9, at several times the cost.
@@ -24,6 +25,8 @@ _UNIT: Final = ("auto", 3)
 # Of the rows that ask the same only so many different answers are compared with all the others: ten thousand poems
 # need not make fifty million pairs.
 _COMPARED: Final = 4
+_MOST: Final = 5_000_000  # ties of questions; of more, each keeps those with the first _COMPARED others
+_NONE: Final[Ties] = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,7 @@ def _first_of_each(questions: Ints, answers: Ints) -> tuple[Ints, Ints]:
     return order, questions[order]
 
 
-def _paired(
-    rows: Ints, question: Ints, ties: tuple[Ints, Ints, npt.NDArray[np.float64]]
-) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
+def _paired(rows: Ints, question: Ints, ties: Ties) -> Ties:
     """Each row of one question with the first few rows of the other."""
     one, two, alike = ties
     many = np.bincount(question, minlength=int(max(one.max(initial=-1), two.max(initial=-1))) + 1)
@@ -83,31 +84,62 @@ def _paired(
     return left, right, alike[tie]
 
 
-def _near_equal(rows: Any, questions: Ints, threshold: float) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
-    """Pairs of questions whose prompts are near-equal, with their similarity."""
+def _near_equal(rows: Any, questions: Ints, threshold: float) -> Ties:
+    """Pairs of questions whose prompts are near-equal, with their similarity.
+
+    Similar prompts are looked at in parts: there may be more pairs of them than memory holds, as where all questions
+    stand below one long text, and few or none that ask the same.
+    """
     _, first = np.unique(questions, return_index=True)
-    sets, set_of = unique_sets(shingle(rows["prompt"].take(pa.array(first)), *_UNIT))
-    pairs = jaccard_pairs(sets, threshold)
-    left, right, similarity = spread_over(pairs, set_of, np.diff(sets.offsets) > 0)
-    some, place = np.unique(np.r_[left, right], return_inverse=True)
-    prompts = rows.select(["prompt", "system"]).take(pa.array(first[some]))
-    one, two = np.split(place, 2)
-    _, meant = unique_sets(content(shingle(prompts["prompt"], "auto", 1)))
-    system = row_numbers(text_keys(prompts["system"]))
-    same = np.flatnonzero((meant[one] == meant[two]) & (system[one] == system[two]))
-    some, place = np.unique(np.r_[one[same], two[same]], return_inverse=True)
-    same = same[facts_of(prompts["prompt"].take(pa.array(some))).kinds_differing(*np.split(place, 2)) < 0]
-    said = {at: meaningful(prompts["prompt"][at].as_py()) for at in np.unique([one[same], two[same]]).tolist()}
-    same = same[[said[a] == said[b] for a, b in zip(one[same].tolist(), two[same].tolist(), strict=True)]]
-    return left[same], right[same], similarity[same]
+    asked = rows.select(["prompt", "system"]).take(pa.array(first))
+    sets, set_of = unique_sets(shingle(asked["prompt"], *_UNIT))
+    leader, others = _leaders(set_of, np.diff(sets.offsets) > 0)
+    found = _NONE
+    for block in jaccard_blocks(sets, threshold):
+        similar = leader[block.left], leader[block.right], block.similarity.astype(np.float64)
+        found = _few(_joined(found, _asking_the_same(asked, similar)))
+    order = np.lexsort((found[1], found[0]))
+    equal = leader[set_of[others]], others, np.ones(len(others))
+    return _joined((found[0][order], found[1][order], found[2][order]), _asking_the_same(asked, equal))
 
 
-def spread_over(pairs: Any, set_of: Any, real: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, npt.NDArray[np.float64]]:
-    """Pairs of sets as pairs of the texts that have them, and the texts of one set with its first text."""
+def _leaders(set_of: Any, real: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """The first text of each set, and the texts that are not the first of theirs; `real`: the set is not empty."""
     order = np.argsort(set_of, kind="stable")
     first = np.full(len(real), -1)
     first[set_of[order[::-1]]] = order[::-1]
-    others = np.flatnonzero((first[set_of] != np.arange(len(set_of))) & real[set_of])
-    left = np.r_[first[pairs.left], first[set_of[others]]]
-    right = np.r_[first[pairs.right], others]
-    return left, right, np.r_[pairs.similarity.astype(np.float64), np.ones(len(others))]
+    return first, np.flatnonzero((first[set_of] != np.arange(len(set_of))) & real[set_of])
+
+
+def _asking_the_same(asked: Any, similar: Ties) -> Ties:
+    """Of pairs of similar questions those with the same system prompt, words and facts."""
+    left, right, _ = similar
+    some, place = np.unique(np.r_[left, right], return_inverse=True)
+    texts = asked.take(pa.array(some))
+    one, two = np.split(place, 2)
+    _, meant = unique_sets(content(shingle(texts["prompt"], "auto", 1)))
+    system = row_numbers(text_keys(texts["system"]))
+    same = np.flatnonzero((meant[one] == meant[two]) & (system[one] == system[two]))
+    some, place = np.unique(np.r_[one[same], two[same]], return_inverse=True)
+    prompts = texts["prompt"].take(pa.array(some))
+    one, two = np.split(place, 2)
+    numbers: dict[tuple[str, ...], int] = {}
+    said = [numbers.setdefault(tuple(meaningful(text)), len(numbers)) for text in prompts.to_pylist()]
+    words = np.array(said, np.int64)
+    same = same[(facts_of(prompts).kinds_differing(one, two) < 0) & (words[one] == words[two])]
+    return left[same], right[same], similar[2][same]
+
+
+def _few(ties: Ties) -> Ties:
+    """The ties; of too many only those of each question with the first few that ask the same."""
+    left, right, similarity = ties
+    if len(left) <= _MOST:
+        return ties
+    order = np.lexsort((left, right))
+    start = np.searchsorted(right[order], right[order])
+    order = order[np.arange(len(order)) - start < _COMPARED]
+    return left[order], right[order], similarity[order]
+
+
+def _joined(one: Ties, two: Ties) -> Ties:
+    return np.r_[one[0], two[0]], np.r_[one[1], two[1]], np.r_[one[2], two[2]]
