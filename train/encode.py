@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
-from curation.errors import ConfigError, DataError
+from curation.errors import ConfigError
 from curation.templates.refusal import TemplateRefusal
 from train.config import TrainingConfig
 from train.data import Row
@@ -35,7 +35,7 @@ class Refused:
 class Overlong:
     row_id: str
     tokens: int
-    kept: int  # tokens after truncate-prompt-left; 0: the row was left out
+    kept: int  # tokens after truncate-prompt-left; 0: left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,7 @@ def encode_all(
     config: TrainingConfig,
     progress: Callable[[int], None] = lambda done: None,
 ) -> EncodedSplit:
-    """Every row, under the config's max_length; nothing is left out without being told.
-
-    DataError for rows over max_length where the config says so, or where they cannot be cut to it.
-    """
+    """Every row that fits the config's max_length; what was left out is told, with its reason."""
     split = EncodedSplit()
     for done, row in enumerate(rows):
         result = encode(row, template, tokenizer, config)
@@ -79,8 +76,6 @@ def encode_all(
         else:
             _settle_overlong(row, result, template, tokenizer, config, split)
         progress(done + 1)
-    if config.overlong == "error" and split.overlong:
-        raise _too_long(split.overlong, config)
     return split
 
 
@@ -133,18 +128,13 @@ def _require_one_bos(ids: Sequence[int], template: ModelTemplate, tokenizer: Any
 def _settle_overlong(
     row: Row, long: Encoded, template: ModelTemplate, tokenizer: Any, config: TrainingConfig, split: EncodedSplit
 ) -> None:
-    tokens = len(long.input_ids)
     cut = None
     if config.overlong == "truncate-prompt-left":
         record = with_system(row.record, config.system_prompt)
         cut = _cut_left(row.row_id, record, template, tokenizer, config.max_length)
-        if cut is None:
-            raise DataError(
-                f"row {row.row_id}: its system text and answer alone are over max_length ({config.max_length}); "
-                "raise max_length, or set overlong: drop"
-            )
+    if cut:
         split.rows.append(cut)
-    split.overlong.append(Overlong(row.row_id, tokens, len(cut.input_ids) if cut else 0))
+    split.overlong.append(Overlong(row.row_id, len(long.input_ids), len(cut.input_ids) if cut else 0))
 
 
 def _cut_left(
@@ -190,12 +180,3 @@ def _fitting(
     except TemplateRefusal:
         return None
     return encoded if encoded.trained and len(encoded.input_ids) <= room else None
-
-
-def _too_long(rows: Sequence[Overlong], config: TrainingConfig) -> DataError:
-    longest = max(row.tokens for row in rows)
-    named = ", ".join(row.row_id for row in rows[:3]) + (" ..." if len(rows) > 3 else "")
-    return DataError(
-        f"{len(rows):,} rows are over max_length ({config.max_length:,}), the longest with {longest:,} tokens "
-        f"({named}); raise max_length, or set overlong to drop or truncate-prompt-left"
-    )
