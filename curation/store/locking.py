@@ -45,6 +45,21 @@ class WriterLock:
         self._fd = -1
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock now; looking takes it for a moment, shared with others who look."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _try_lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
