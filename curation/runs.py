@@ -1,4 +1,8 @@
-"""Runs on disk: one folder a training, experiments/experiment_NNN, and its run.json (schemas/run.schema.json)."""
+"""Runs on disk: one folder a training, experiments/experiment_NNN, and its run.json (schemas/run.schema.json).
+
+Beside run.json lie adapter/, training.yaml, train.log, results.csv, checkpoints/ and row_losses.parquet
+(curation.row_losses). While a run is at work its metrics go to the journal, under the names in METRICS.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,12 @@ SCHEMA: Final = "run.schema.json"
 LAYOUT: Final = 1
 _LOCK: Final = ".running"
 _NUMBERED: Final = re.compile(r"experiment_([0-9]{3,})")
+
+# What a training measures: in the journal at a step, in run.json as it was at the end.
+METRICS: Final = (
+    *("train_loss", "validation_loss", "gradient_norm", "learning_rate", "trained_tokens", "tokens_per_second"),
+    *("seconds", "peak_memory_mb", "eta_seconds"),
+)
 
 Kind = Literal["training", "evaluation"]
 State = Literal["running", "done", "interrupted", "failed"]
