@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
+from curation.pipeline import build
 from curation.process_start import memory_reused
+from tests.lineage_workspace import line, workspace, write
 
 
 def run(code: str) -> str:
@@ -24,6 +27,19 @@ def test_arrow_leaves_pandas_out_until_it_is_asked_for() -> None:
         print("pandas" in sys.modules, table.to_pandas()["a"].tolist()[0])
     """
     assert run(code).split() == ["False", "x"]
+
+
+def test_a_diff_leaves_pandas_out(tmp_path: Path) -> None:
+    made = workspace(tmp_path, [line(n) for n in range(20)])
+    build(made)
+    write(tmp_path, [line(n) for n in range(1, 20)])
+    build(made)
+    code = f"""if True:
+        import sys
+        from app.cli import main
+        print(main(["diff", "v1", "v2", "--json", "-C", {str(tmp_path)!r}]), "pandas" in sys.modules)
+    """
+    assert run(code).splitlines()[-1] == "0 False"
 
 
 def test_a_process_with_pandas_keeps_it() -> None:

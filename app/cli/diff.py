@@ -42,6 +42,9 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from curation.process_start import leave_pandas_out
+
+    leave_pandas_out()
     from curation.diff import diff
 
     _, store = stored(args)
