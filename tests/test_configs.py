@@ -1,4 +1,4 @@
-"""The recipes of configs/: each one loads, starts a workspace, and gives what its first line says."""
+"""The recipes and trainings of configs/: each one loads, starts a workspace, and gives what its first line says."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from curation.store import open_store
 from curation.templates import load_template
 from curation.workspace import init_workspace
 from tests.shared_data import shared
+from train.config import load_training_config
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-FOUND = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+ALL = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+TRAININGS = [name for name in ALL if "base_model" in yaml.safe_load((CONFIGS / name).read_text())]
+FOUND = [name for name in ALL if name not in TRAININGS]
 
 # Sixteen facts of our own, each with its system prompt; some typed with the cedilla letters of old keyboards.
 ROMANIAN = [
@@ -51,7 +54,13 @@ def test_each_config_loads(name: str) -> None:
         load_template(recipe.template)
 
 
+@pytest.mark.parametrize("name", TRAININGS)
+def test_each_training_config_loads(name: str) -> None:
+    assert load_training_config(CONFIGS / name).base_model
+
+
 def test_the_promised_configs_are_there() -> None:
+    assert {"training.yaml", "llama2-7b-t4-16gb.yaml", "llama31-8b-24gb.yaml"} <= set(TRAININGS)
     assert {"guanaco-llama2-1k.yaml", "romanian-14-2.yaml", "company-qa.yaml"} <= set(FOUND)
 
 

@@ -114,12 +114,23 @@ def _row_findings(config: TrainingConfig, splits: Mapping[str, EncodedSplit]) ->
         errors += wrong
         warnings += told
     if not splits["train"].rows and not errors:
-        errors.append(Finding("no_rows", f"no row is left to train on; {'; '.join(w.message for w in warnings)}"))
+        errors.append(Finding("no_rows", _nothing_left(config, splits["train"])))
     if not splits["validation"].rows and config.eval_strategy != "no":
         needed = config.select != "last" or config.early_stopping_patience is not None
         what = "select and early_stopping_patience need it" if needed else "there will be no validation loss"
         (errors if needed else warnings).append(Finding("no_validation", f"the validation split has no rows; {what}"))
     return errors, warnings
+
+
+def _nothing_left(config: TrainingConfig, split: EncodedSplit) -> str:
+    reasons = (
+        [f"{len(split.refused):,} are refused by the template ({split.refused[0].detail})"] if split.refused else []
+    )
+    if split.overlong:
+        shortest = min(row.tokens for row in split.overlong)
+        over = f"{len(split.overlong):,} are over max_length ({config.max_length:,})"
+        reasons.append(f"{over}, the shortest with {shortest:,} tokens")
+    return f"no row of train is left: {'; '.join(reasons)}"
 
 
 def _overlong_findings(config: TrainingConfig, name: str, split: EncodedSplit) -> tuple[list[Finding], list[Finding]]:

@@ -104,7 +104,7 @@ def has_template(folder: Path) -> bool:
 
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """The tokens of rendered texts; a tokenizer of transformers adds none of its own here."""
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
 
