@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,7 +75,9 @@ def _ranked(table: Any) -> list[RowLoss]:
     for row_id, loss, count in zip(*columns, strict=True):
         losses.setdefault(row_id, []).append(loss)
         tokens[row_id] = count
-    order = sorted(losses, key=lambda row_id: (losses[row_id][-1] <= float("inf"), -losses[row_id][-1], row_id))
+    # A loss of NaN would order nothing: it counts as infinite.
+    last = {row_id: math.inf if math.isnan(found[-1]) else found[-1] for row_id, found in losses.items()}
+    order = sorted(losses, key=lambda row_id: (-last[row_id], row_id))
     return [
         RowLoss(str(UUID(bytes=row_id)), tuple(losses[row_id]), tokens[row_id], rank, len(order))
         for rank, row_id in enumerate(order, start=1)
