@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.errors import DataError
+from curation.errors import DataError, StoreError
 from curation.meta_fields import field_in, meta_of
 from curation.records import canonical
 from curation.splits.config import SPLITS
@@ -68,11 +69,27 @@ def inheritance(store: Store, parent: VersionInfo | None, recipe: Mapping[str, A
             return Inherited({}, [])
         known: dict[bytes, str] = {}
         for version in reversed(line):
-            known |= placed(version.name, store.table(version, "members"), store.table(version, "ledger"))
-        links = [*links, *links_of(store, line[0])]  # the parent's too: a patch may have been taken back
-        return _with_edits(known, store.table(line[0], "rows"), rows, recipe.get("id_field"), links)
+            with _needed(version):
+                known |= placed(version.name, store.table(version, "members"), store.table(version, "ledger"))
+        with _needed(line[0]):
+            links = [*links, *links_of(store, line[0])]  # the parent's too: a patch may have been taken back
+            before = store.table(line[0], "rows")
+        return _with_edits(known, before, rows, recipe.get("id_field"), links)
 
     return inherit
+
+
+@contextmanager
+def _needed(version: VersionInfo) -> Iterator[None]:
+    """Building again does not help where the build itself needs the damaged file: says what does."""
+    try:
+        yield
+    except StoreError as error:
+        what = str(error).partition("; restore it")[0]
+        raise StoreError(
+            f"{what}; a build needs it for the splits that rows had in {version.name}: restore it from a backup, or "
+            f"give it up with curate gc --drop {version.name}, and build again (rows that only it had are split anew)"
+        ) from None
 
 
 def inherited_splits(

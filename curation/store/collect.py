@@ -11,6 +11,7 @@ from curation.store.catalog import Catalog, drop_versions
 from curation.store.database import Store
 from curation.store.files import disk_errors
 from curation.store.generations import commit, leavings, read_current
+from curation.store.segments import segment_problem
 from curation.store.versions import VersionInfo
 
 
@@ -68,6 +69,10 @@ def _chosen(store: Store, refs: Sequence[str], tied: Mapping[str, str]) -> tuple
     newest, latest = store.newest(), store.latest()
     chosen = {version.name: version for version in map(store.resolve, refs)}
     for version in chosen.values():
+        if version.id in tied:
+            raise ConfigError(f"{version.name} is needed by {tied[version.id]}; remove that first, or keep the version")
+        if _damaged(store, version):
+            continue  # no build can go on from it
         if version == newest:
             what = "latest" if newest == latest else "newest"
             raise ConfigError(
@@ -75,9 +80,11 @@ def _chosen(store: Store, refs: Sequence[str], tied: Mapping[str, str]) -> tuple
             )
         if version == latest:
             raise ConfigError(f"{version.name} is the latest version, what the recipe builds, and is never dropped")
-        if version.id in tied:
-            raise ConfigError(f"{version.name} is needed by {tied[version.id]}; remove that first, or keep the version")
     return tuple(chosen.values())
+
+
+def _damaged(store: Store, version: VersionInfo) -> bool:
+    return any(segment_problem(store.segments_path, segment) for segment in version.segments.values())
 
 
 def _without(catalog: Catalog, dropped: Sequence[VersionInfo]) -> Catalog:
