@@ -21,6 +21,7 @@ from curation.patches import Entry, PatchPlan, apply_patches, links, load_patche
 from curation.preferences import with_preferences
 from curation.progress import Progress
 from curation.reading.sources import Source, expand
+from curation.reading.unit import ENDS_EARLY
 from curation.recipe import Recipe
 from curation.runner import Runner
 from curation.selection.config import SelectConfig
@@ -81,6 +82,7 @@ def run_stages(
     sources = expand(recipe.sources, workspace.root, notes)
     entries = load_patches(workspace.root)
     gathered, reading, more = _read(sources, entries, workspace, options, progress)
+    notes += _ends_early(gathered)
     notes += id_notes(gathered.rows, [source.name for source in sources], recipe.id_field)
     sources = [*sources, *more]
     run = Runner(progress, reading, gathered, own)
@@ -142,6 +144,16 @@ def run_stages(
             *(counted.notes if counted else []),
         ],
     )
+
+
+def _ends_early(gathered: Gathered) -> list[str]:
+    """Sources of which more may be missing than the one unit that is quarantined for it."""
+    last = gathered.dropped.filter(pc.starts_with(gathered.dropped["detail"], ENDS_EARLY))
+    source = gathered.units["source"].take(last["pos"]).to_pylist()
+    return [
+        f"{gathered.sources[at]['source']}: {detail}"
+        for at, detail in zip(source, last["detail"].to_pylist(), strict=True)
+    ]
 
 
 def _template(recipe: Recipe, workspace: Workspace) -> ChosenTemplate | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from curation.errors import DataError
-from curation.reading.unit import Progress
+from curation.reading.unit import ENDS_EARLY, Progress
 
 Compression = Literal["gz", "zst"] | None
 
@@ -40,10 +40,14 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         with open_source(self.name, self.path) as file:
             stored = self._stored(file)
+            unpacked = 0
             try:
-                yield from decompress(stored, self.compression)
+                for block in decompress(stored, self.compression):
+                    unpacked += len(block)
+                    yield block
             except DamageError as damage:
-                self.damage = damage
+                where = f"{ENDS_EARLY}, after {unpacked:,} bytes unpacked"
+                self.damage = DamageError(damage.reason, f"{where}: {damage.detail}")
             for _ in stored:  # damaged or not, the hash is over the whole file
                 pass
         if self._hash.hexdigest() != self.sha256:

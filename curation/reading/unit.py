@@ -8,6 +8,7 @@ from typing import Any, Final
 MAX_DEPTH: Final = 253  # what orjson can write again inside one list; deeper nesting is never honest data
 MAX_UNIT: Final = 256 << 20  # bytes; a longer unit is quarantined unread
 MAX_RAW: Final = 1 << 20  # bytes of a bad unit that are kept
+ENDS_EARLY: Final = "the file ends early"  # how a unit's detail begins behind which units may be missing
 
 
 @dataclass(frozen=True, slots=True)

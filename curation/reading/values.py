@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from curation.reading.lines import BOM
 from curation.reading.parse import parse_units
 from curation.reading.scan import Scanner
 from curation.reading.stream import BLOCK, DamageError, Stream
-from curation.reading.unit import MAX_RAW, MAX_UNIT, Bad, Batch, bad_unit
+from curation.reading.unit import ENDS_EARLY, MAX_RAW, MAX_UNIT, Bad, Batch, bad_unit
 
 _SPACE: Final = b" \t\r\n"
 _PATIENCE: Final = 1 << 20  # bytes after which an element is suspected of having swallowed the next
@@ -101,9 +101,12 @@ class _Elements:
         if body:
             values, errors = parse_units([body])
             bad = bool(errors)
+            if bad and self.scanner and self.scanner.base:
+                where = f"{ENDS_EARLY}, {len(body):,} bytes into an element of an array without its ]"
+                errors = {0: replace(errors[0], detail=f"{where}: {errors[0].detail}")}
             yield Batch([], [line], [offset], [len(body)], values, errors)
         if self.scanner and self.scanner.base and not bad:
-            yield bad_unit(line, offset + len(body), 0, "truncated_json", "the file ends before the array's ]", b"")
+            yield bad_unit(line, offset + len(body), 0, "truncated_json", f"{ENDS_EARLY}, before the array's ]", b"")
 
     def _begin(self) -> bytes:
         """Decide by the first character; returns what is to be scanned."""
