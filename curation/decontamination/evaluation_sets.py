@@ -28,6 +28,8 @@ class Item:
     stem: str
     choices: tuple[str, ...]
     answer: str
+    labels: tuple[str, ...] = ()  # of the choices, as the file has them: A to E, or 1 to 5
+    right: int | None = None  # which choice is the answer, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def _multiple_choice(value: dict[str, Any], name: str) -> Item | None:
     texts, labels = _choices(choices)
     if not isinstance(question, str) or not texts:
         return None
-    return Item(name, question, tuple(texts), _answer(key, texts, labels))
+    right = _right(key, texts, labels)
+    return Item(name, question, tuple(texts), "" if right is None else texts[right], tuple(labels), right)
 
 
 def _choices(choices: Any) -> tuple[list[str], list[str]]:
@@ -112,12 +115,10 @@ def _choices(choices: Any) -> tuple[list[str], list[str]]:
     return texts, [str(label) for label in labels]
 
 
-def _answer(key: Any, texts: list[str], labels: list[str]) -> str:
-    """The text of the right choice; `key` is its label, its text, or its number from 0. "" if it names none."""
+def _right(key: Any, texts: list[str], labels: list[str]) -> int | None:
+    """Which choice is right; `key` is its label, its text, or its number from 0. None if it names none."""
     if isinstance(key, str) and key in texts and key not in labels:
-        return key
+        return texts.index(key)
     if str(key) in labels:
-        return texts[labels.index(str(key))]
-    if isinstance(key, int) and 0 <= key < len(texts):
-        return texts[key]
-    return ""
+        return labels.index(str(key))
+    return key if isinstance(key, int) and 0 <= key < len(texts) else None
