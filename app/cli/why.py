@@ -5,16 +5,18 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 from types import NoneType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser
 from app.cli.difference import difference
 from app.cli.output import emit
 from app.cli.place import add_ref, version
 from app.cli.render import LINES, Screen, clip, next_commands, number, page, quote, ratio, visible
+from app.cli.row_trainings import trained_line, trainings
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from curation.evidence import PatchStep
@@ -53,7 +55,8 @@ def run(args: Namespace) -> int:
     if len(found) > 1:
         return _candidates(args, tables, found)
     story = _explained(tables, found[0], here.root)
-    emit(args, asdict(story), lines(story, Screen.here()))
+    trained = trainings(story, chosen.id, here)
+    emit(args, {**asdict(story), "trained": trained}, lines(story, Screen.here(), trained))
     return 0
 
 
@@ -80,13 +83,13 @@ def _candidates(args: Namespace, tables: Tables, found: list[int]) -> int:
     return 0
 
 
-def lines(story: Story, screen: Screen) -> list[str]:
+def lines(story: Story, screen: Screen, trained: Sequence[dict[str, Any]] = ()) -> list[str]:
     """The story in at most LINES lines: what does not fit is left out before the verdict, never the verdict."""
     told = [_head(story), *_raw(story, screen), _read(story)]
     verdict = [screen.paint(_verdict(story), "good" if story.verdict == "kept" else "bad")]
     if story.row and story.matched and story.stage != "select":
         verdict += _compared(story.row, story.matched, screen)
-    verdict += [*[_tie(tie) for tie in story.ties[:2]], *_changes(story)]
+    verdict += [*map(trained_line, trained), *[_tie(tie) for tie in story.ties[:2]], *_changes(story)]
     evidence = [*_patches(story), *_cleaned(story, screen), *_leaks(story, screen)]
     evidence += [_note(note) for note in story.notes if not _told_elsewhere(note, story)][:5]
     room = max(LINES - len(told) - len(verdict), 0)
