@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +100,17 @@ class Version:
 
         template: of layout "text", built in (llama2, chatml ...), a tokenizer's folder, or a .jinja file.
         """
-        from curation.export import export, written_names
+        from curation.export import export, refuse_folder, written_names
+        from curation.reading.reach import refuse_to_write
 
         settings = self.recipe.get("export") or {}
         layout = layout or settings.get("format", "messages")
         if template and layout != "text":
             raise ConfigError(f'export: template is for layout "text", not for "{layout}"; leave one out')
         container = container or settings.get("container", "jsonl")
-        self._refuse_to_feed(Path(folder) / name for name in written_names(container))
+        if place := find_workspace(self._store.root):
+            refuse_to_write(place, self.recipe, [Path(folder) / name for name in written_names(container)])
+        refuse_folder(Path(folder).parent, place)
         return export(
             self._store,
             self.info,
@@ -122,17 +125,13 @@ class Version:
 
         The template named goes along, or else the recipe's, with its files if it is not one of ours.
         """
+        from curation.export import refuse_file
+        from curation.pack.reading import is_pack
         from curation.pack.writing import packed_template, write_pack
 
-        self._refuse_to_feed([Path(path)])
+        refuse_file(Path(path), "pack", is_pack, find_workspace(self._store.root), self.recipe)
         chosen = self._template(template)
         return write_pack(self._store, self.info, Path(path), packed_template(chosen) if chosen else None)
-
-    def _refuse_to_feed(self, files: Iterable[Path]) -> None:
-        from curation.reading.reach import refuse_to_feed
-
-        if place := find_workspace(self._store.root):
-            refuse_to_feed(place, self.recipe, files)
 
     def _template(self, named: str | Path | None) -> ChosenTemplate | None:
         from curation.templates.chosen import version_template

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,64 @@ def test_todays_recipe_counts_as_well_as_the_versions_and_a_broken_one_keeps_nob
         version.pack(tmp_path / "raw" / "rows.jsonl")
     made.recipe_path.write_text("sources: [")
     version.export(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("store/CURRENT", "lies in store/, which belongs to the workspace; write elsewhere"),
+        ("store/new", "lies in store/, which belongs to the workspace; write elsewhere"),
+        ("patches/p-001.jsonl", "lies in patches/, which belongs to the workspace; write elsewhere"),
+        ("link", "lies in store/, which belongs to the workspace; write elsewhere"),
+        ("curate.yaml", "is the workspace's own; write elsewhere"),
+        ("recipe.yaml", "is the workspace's own; write elsewhere"),
+        ("exam.jsonl", "the recipe compares rows with exam.jsonl; write elsewhere"),
+        ("notes.txt", "exists, and is not a {}; move it away, or name another file"),
+        ("pipe", "is not a regular file; name another"),
+        ("/dev/full", "is not a regular file; name another"),
+        ("../missing/deep/x", "no such folder; make it first, or name another"),
+    ],
+)
+def test_one_file_is_written_only_where_it_takes_nothings_place(
+    file: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "w"
+    made = workspace(root, [line(n) for n in range(20)])
+    build(made)
+    (root / "exam.jsonl").write_text('{"question": "Where?", "answer": "Here."}\n')
+    text = made.recipe_path.read_text() + "decontaminate: {against: [exam.jsonl]}\n"
+    made.recipe_path.write_text(text)
+    (root / "notes.txt").write_text("mine")
+    (root / "link").symlink_to("store/CURRENT")
+    os.mkfifo(root / "pipe")
+    before = {path: path.lstat().st_ino for path in sorted(tmp_path.rglob("*"))}
+    for argv, kind in ((["pack", "--to", file], "pack"), (["export", "--ledger", file], "ledger")):
+        assert main([*argv, "-C", str(root)]) == 2
+        where = (root / file).parent if "missing" in file else root / file
+        assert capsys.readouterr().err == f"curate {argv[0]}: {where}: {said.format(kind)}\n"
+    assert {path: path.lstat().st_ino for path in sorted(tmp_path.rglob("*"))} == before
+
+
+def test_a_pack_replaces_a_pack_and_folders_are_made_in_the_workspace(tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    build(workspace(root, [line(n) for n in range(20)]))
+    for _ in range(2):
+        assert main(["pack", "--to", "made/here/x.pack", "-C", str(root)]) == 0
+        assert main(["export", "--ledger", "made/ledger.parquet", "-C", str(root)]) == 0
+    assert main(["pack", "--to", "made/ledger.parquet", "-C", str(root)]) == 2
+    assert main(["export", "--ledger", "made/here/x.pack", "-C", str(root)]) == 2
+
+
+@pytest.mark.parametrize("target", ["store", "patches/out", "../missing/out"])
+def test_an_export_stays_out_of_the_workspaces_own_folders_and_makes_none_elsewhere(
+    target: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "w"
+    build(workspace(root, [line(n) for n in range(20)]))
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["export", "--to", target, "-C", str(root)]) == 2
+    with pytest.raises(ConfigError):
+        open_store(root).version().export(root / target)
+    with pytest.raises(ConfigError):
+        open_store(root).version().pack(root / target / "x.pack")
+    assert sorted(tmp_path.rglob("*")) == before

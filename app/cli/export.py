@@ -44,13 +44,13 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.export import export, export_ledger, written_names
-    from curation.reading.reach import refuse_to_feed
+    from curation.export import export, export_ledger, is_ledger, refuse_file, refuse_folder, written_names
+    from curation.reading.reach import refuse_to_write
 
     here, store, chosen = version(args)
     if args.ledger:
         path = folder(args) / args.ledger
-        refuse_to_feed(here, chosen.recipe, [path])
+        refuse_file(path, "ledger", is_ledger, here, chosen.recipe)
         export_ledger(store, chosen, path)
         units = store.table(chosen, "ledger").num_rows
         emit(
@@ -65,7 +65,8 @@ def run(args: Namespace) -> int:
     if args.template and layout != "text":
         raise ConfigError(f"--template is for --format text, not for {layout}; leave one out")
     container = args.container or settings.get("container", "jsonl")
-    refuse_to_feed(here, chosen.recipe, [Path(destination) / name for name in written_names(container)])
+    refuse_to_write(here, chosen.recipe, [Path(destination) / name for name in written_names(container)])
+    refuse_folder(Path(destination).parent, here)
     manifest = export(
         store,
         chosen,

@@ -24,13 +24,14 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from curation.export import refuse_file
+    from curation.pack.reading import is_pack
     from curation.pack.writing import packed_template, write_pack
-    from curation.reading.reach import refuse_to_feed
 
     here, store, chosen = version(args)
     template = chosen_template(args, here, chosen)
     path = folder(args) / (args.to or f"{chosen.name}.pack")
-    refuse_to_feed(here, chosen.recipe, [path])
+    refuse_file(path, "pack", is_pack, here, chosen.recipe)
     manifest = write_pack(store, chosen, path, packed_template(template) if template else None)
     rows: list[list[Cell]] = [[file["path"], file["bytes"], file["sha256"][:12]] for file in manifest["files"]]
     splits = " · ".join(f"{split} {count:,}" for split, count in manifest["splits"].items())

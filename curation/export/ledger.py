@@ -17,6 +17,17 @@ _FIRST: Final = (
 )
 
 
+def is_ledger(path: Path) -> bool:
+    """Whether a file is a ledger that was exported."""
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        return tuple(pq.read_schema(path).names[: len(_FIRST)]) == _FIRST
+    except (ArrowException, OSError):
+        return False
+
+
 def export_ledger(store: Store, version: str | VersionInfo, path: Path) -> int:
     """Write the ledger of a version, ids as UUID text as in the exported splits; gives the number of lines."""
     import pyarrow.parquet as pq

@@ -98,6 +98,15 @@ class Pack:
         return content
 
 
+def is_pack(path: Path) -> bool:
+    """Whether a file is a zip that begins with a pack's manifest."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()[:1] == [MANIFEST]
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def open_pack(path: str | Path) -> Pack:
     """Open a pack that `curate pack` wrote; DataError if it is damaged, or no pack."""
     path = Path(path)

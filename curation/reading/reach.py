@@ -1,4 +1,4 @@
-"""Whether a build would read a file that is put somewhere: what we write must never become a source."""
+"""Where exports and packs may not be written: what we write never becomes a source, nor takes a workspace's place."""
 
 from __future__ import annotations
 
@@ -7,26 +7,44 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from curation.config_file import load_config
 from curation.errors import ConfigError
 from curation.reading.sources import container_of, located
-
-if TYPE_CHECKING:
-    from curation.workspace import Workspace
+from curation.workspace import MARKER, Workspace
 
 
-def refuse_to_feed(place: Workspace, recipe: Mapping[str, Any], files: Iterable[Path]) -> None:
-    """ConfigError if the workspace's recipe, or `recipe` of the version that is written, reads one of the files."""
-    paths = [source["path"] for source in recipe.get("sources", ())]
+def refuse_to_write(place: Workspace, recipe: Mapping[str, Any], files: Iterable[Path]) -> None:
+    """ConfigError for a file that is the workspace's own, or that a build reads or compares with.
+
+    Counted are the workspace's recipe, and `recipe` of the version that is written.
+    """
+    recipes = [recipe]
     with suppress(ConfigError):  # a broken recipe is told by a build; it keeps nobody from their version
-        paths += [source["path"] for source in load_config(place.recipe_path, "recipe.schema.json")["sources"]]
+        recipes.append(load_config(place.recipe_path, "recipe.schema.json"))
+    paths = [source["path"] for one in recipes for source in one.get("sources", ())]
+    sets = [path for one in recipes for path in (one.get("decontaminate") or {}).get("against", ())]
     for file in files:
+        _refuse_own(place, file)
         if source := read_as(paths, place.root, file):
             raise ConfigError(
                 f"{file}: the recipe reads {source} as a source, so the next build would read this too; write elsewhere"
             )
+        if found := read_as(sets, place.root, file):
+            raise ConfigError(f"{file}: the recipe compares rows with {found}; write elsewhere")
+
+
+def _refuse_own(place: Workspace, file: Path) -> None:
+    """By its name and by what a link of that name leads to."""
+    root = place.root.resolve()
+    spelt = (file.parent.resolve() / file.name, file.resolve())
+    for path in spelt:
+        for name in ("store", "patches"):
+            if path.is_relative_to(root / name):
+                raise ConfigError(f"{file}: lies in {name}/, which belongs to the workspace; write elsewhere")
+        if path in (root / MARKER, place.recipe_path.resolve()):
+            raise ConfigError(f"{file}: is the workspace's own; write elsewhere")
 
 
 def read_as(paths: Iterable[str], root: Path, file: Path) -> str | None:
