@@ -15,7 +15,7 @@ pytest.importorskip("transformers")
 
 from curation.errors import ConfigError
 from tests.shared_data import shared
-from tests.tiny_model import CHAT_TEMPLATE, tiny_model
+from tests.tiny_model import CHAT_TEMPLATE, TEXT, tiny_model
 from train.config import TrainingConfig
 from train.data import Row
 from train.encode import IGNORED, Encoded, Refused, encode, encode_all
@@ -261,3 +261,40 @@ def test_a_sentencepiece_tokenizer_puts_no_space_into_an_answer() -> None:
     answer = tokenizer.convert_ids_to_tokens([label for label in row.labels if label != IGNORED])
     assert answer == ["▁Once", "▁upon", "▁", "</s>"]  # as the model read it in pretraining: one space, not two
     assert row.input_ids.count(1) == 1
+
+
+@pytest.fixture(scope="module")
+def with_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer as SentencePiece models become: a space before every text, and BOS before every text it is given."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
+
+    folder = tmp_path_factory.mktemp("prefix")
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    alphabet = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=["<unk>", "<s>", "</s>", *alphabet], show_progress=False
+    )
+    tokenizer.train_from_iterator([f"{text} " for text in TEXT.split()] * 4, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    told = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["llama2", "plain", "chatml"])
+def test_neither_bos_nor_a_space_twice(name: str, with_prefix: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(with_prefix)
+    assert tokenizer("The pump")["input_ids"][0] == tokenizer.bos_token_id  # it adds one by itself
+    assert tokenizer.convert_ids_to_tokens(tokenizer("The", add_special_tokens=False)["input_ids"])[0][0] == "▁"
+    config = TrainingConfig("m", template=name, end_token="</s>")
+    template = choose_training_template(config, NoRecipe(), with_prefix)
+    row = encoded(chat("Where is it?", "The pump"), (template, tokenizer))
+    assert row.input_ids.count(tokenizer.bos_token_id) == 1
+    answer = "".join(tokenizer.convert_ids_to_tokens([label for label in row.labels if label != IGNORED]))
+    assert answer == {"llama2": "▁The▁pump▁</s>", "plain": "▁The▁pump</s>", "chatml": "The▁pump</s>"}[name]
+    assert tokenizer.convert_ids_to_tokens(continued_ids(tokenizer, "The pump"))[0][0] == "T"
