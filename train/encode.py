@@ -11,7 +11,7 @@ from curation.errors import ConfigError
 from curation.templates.refusal import TemplateRefusal
 from train.config import TrainingConfig
 from train.data import Row
-from train.model.template import ModelTemplate, continued_ids, token_ids
+from train.model.template import ModelTemplate, continued_ids, token_ids, with_system
 
 IGNORED: Final = -100  # the label that torch's cross-entropy leaves out
 
@@ -77,13 +77,6 @@ def encode_all(
             _settle_overlong(row, result, template, tokenizer, config, split)
         progress(done + 1)
     return split
-
-
-def with_system(record: Mapping[str, Any], system: str | None) -> Mapping[str, Any]:
-    """The record with a system text first, unless it has its own; training and use call this alike."""
-    if system is None or record["messages"][0]["role"] == "system":
-        return record
-    return {**record, "messages": [{"role": "system", "content": system}, *record["messages"]]}
 
 
 def _encoded(row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any) -> Encoded:

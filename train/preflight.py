@@ -16,6 +16,7 @@ from train.encode import IGNORED, Encoded, EncodedSplit, encode_all
 from train.estimate import Estimate, estimate, free_memory
 from train.model.folder import model_folder, tensor_shapes
 from train.model.template import ModelTemplate, choose_training_template, token_ids
+from train.model.tokenizer import load_tokenizer
 from train.token_rows import read_head, untrained
 
 _LIKE_A_TOKEN: Final = re.compile(r"<[^<>\s]+>")
@@ -74,12 +75,10 @@ def prepare(
 
     `near`: what paths in the config are relative to. DataError where the training split is empty.
     """
-    from transformers import AutoTokenizer
-
     rows = {"train": source.required("train"), "validation": source.rows("validation")}
     folder = model_folder(config.base_model, near, config.revision)
     template = choose_training_template(config, source, folder, near)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(folder)
     splits = {name: encode_all(some, template, tokenizer, config, progress) for name, some in rows.items()}
     checked = preflight(config, folder, template, tokenizer, splits)
     return Prepared(folder, tokenizer, template, splits["train"].rows, splits["validation"].rows, checked)

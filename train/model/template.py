@@ -102,6 +102,13 @@ def has_template(folder: Path) -> bool:
     return any(read_json(folder / n).get("chat_template") for n in ("tokenizer_config.json", "chat_template.json"))
 
 
+def with_system(record: Mapping[str, Any], system: str | None) -> Mapping[str, Any]:
+    """The record with a system text first, unless it has its own; training and use call this alike."""
+    if system is None or record["messages"][0]["role"] == "system":
+        return record
+    return {**record, "messages": [{"role": "system", "content": system}, *record["messages"]]}
+
+
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """The tokens of rendered texts; a tokenizer of transformers adds none of its own here."""
     ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
