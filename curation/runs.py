@@ -57,6 +57,7 @@ class Run:
     ended: str | None = None
     tokenizer_sha256: str | None = None
     template: Mapping[str, Any] | None = None
+    fingerprint: Mapping[str, str] = field(default_factory=dict)  # of train.model.check
     version: Mapping[str, Any] | None = None
     config: Mapping[str, Any] | None = None
     config_sha256: str | None = None
