@@ -147,7 +147,7 @@ def _publish(store: Store, parent: _Parent, tied: Ties, fold: Ints, number: int,
     split = np.where(fold < 0, parent.split, np.where(fold == number, VALIDATION, TRAIN))
     stored, account = _stored(parent, tied, split)
     return store.publish(
-        version_id(stored["members"], dict(version.recipe)),
+        version_id(stored["members"], dict(version.recipe), version.stats),
         stored,
         parent=version.id,
         message=f"fold {number} of {folds} of {version.name}",

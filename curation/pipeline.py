@@ -94,7 +94,7 @@ def _publish(
         **made.rendering,
     }
     return store.publish(
-        version_id(made.stored["members"], resolved),
+        version_id(made.stored["members"], resolved, stats),
         made.stored,
         parent=parent.id if parent else None,
         message=options.message or "",

@@ -48,16 +48,22 @@ def _short_hash(text: bytes) -> bytes:
 
 
 def version_id(stored: Stored) -> Found:
-    """The version's id is the hash of its members in order and of its recipe without `export`.
+    """The version's id is the hash of its members in order, its recipe without `export`, and the evaluation sets.
 
     Template and tokenizer count only where tokens were counted.
     """
-    members, recipe = stored.columns("members"), stored.version.recipe
+    members, recipe, stats = stored.columns("members"), stored.version.recipe, stored.version.stats
+    beside = {"evaluation_sets": stats["evaluation_sets"]} if stats.get("evaluation_sets") else {}
     digest = hashlib.sha256(b"curate version 1\n")
     settings = {key: value for key, value in recipe.items() if key != "export"}
     if not settings.get("tokens") or settings["tokens"].get("tokenizer") is None:
         settings = {key: value for key, value in settings.items() if key not in ("template", "tokens")}
+    elif stats.get("template"):
+        beside["template"] = stats["template"]["sha256"]
+        beside["tokenizer"] = stats["template"]["tokenizer_sha256"]
     digest.update(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS))
+    if beside:
+        digest.update(b"\n" + orjson.dumps(beside, option=orjson.OPT_SORT_KEYS))
     for split in SPLITS:
         at = [i for i, name in enumerate(members["split"]) if name == split]
         digest.update(f"\n{split} {len(at)}\n".encode())
