@@ -235,10 +235,37 @@ def test_the_estimate_counts_what_is_there(place: Workspace) -> None:
             assert cost.adapter_parameters == sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("dropout", [0, 0.05])
+def test_the_estimate_of_activations_is_near_what_autograd_keeps(dropout: float, place: Workspace) -> None:
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    folder, kept = place.root / "models" / "tiny", {}
+    lora = peft.LoraConfig(r=4, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(folder), lora).train()
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+    def keep(t: Any) -> Any:
+        kept[t.untyped_storage().data_ptr()] = (t.untyped_storage().nbytes(), t)
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        model.model.model(input_ids=torch.ones(1, 256, dtype=torch.long), use_cache=False)
+    counted = sum(size for place, (size, _) in kept.items() if place not in weights)
+    config = TrainingConfig(
+        "m", quantization="none", lora_dropout=dropout, max_length=256, per_device_train_batch_size=1
+    )
+    assert 0.6 < estimate(config, folder, tensor_shapes(folder), [(256, 64)]).activations / counted < 1.6
+
+
 @pytest.mark.parametrize(
     ("key", "value", "grows"),
     [
         ("quantization", "none", "weights"),
+        ("lora_dropout", 0.1, "activations"),
+        ("optim", "adamw_torch", "adapter"),
+        ("max_length", 4096, "activations"),
         ("double_quant", False, "weights"),
         ("lora_r", 64, "adapter"),
         ("per_device_train_batch_size", 8, "activations"),
@@ -251,8 +278,10 @@ def test_the_estimate_counts_what_is_there(place: Workspace) -> None:
 def test_the_estimate_follows_the_config(key: str, value: Any, grows: str, place: Workspace) -> None:
     folder = place.root / "models" / "tiny"
     shapes, rows = tensor_shapes(folder), [(100, 20)] * 400
-    plain = estimate(TrainingConfig("m"), folder, shapes, rows)
-    changed = estimate(TrainingConfig("m", **{key: value}), folder, shapes, rows)
+    plain = estimate(TrainingConfig("m", lora_dropout=0, optim="paged_adamw_8bit"), folder, shapes, rows)
+    changed = estimate(
+        TrainingConfig("m", **{"lora_dropout": 0, "optim": "paged_adamw_8bit", key: value}), folder, shapes, rows
+    )
     assert getattr(changed, grows) > getattr(plain, grows)
     assert plain.total(checkpointing=True) < plain.total(checkpointing=False)
 
