@@ -94,7 +94,8 @@ def _ordinal(totals: Array) -> Array:
     """Krippendorff's ordinal distance: values between two ranks, the two themselves by half, squared."""
     ends = np.cumsum(totals, -1)
     middles = ends - totals / 2
-    return (middles[..., :, None] - middles[..., None, :]) ** 2
+    between: Array = middles[..., :, None] - middles[..., None, :]
+    return np.square(between)
 
 
 def _beyond(observed: Array, expected: Array) -> Array:
