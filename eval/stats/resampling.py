@@ -1,0 +1,95 @@
+"""What resamples of an exam's clusters say: bootstrap intervals, permutation p-values, leave-one-out values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from eval.metrics.metric import Floats
+from eval.stats.distributions import NORMAL, t_quantile
+from eval.stats.exam import Exam, Side, blocks
+
+RESAMPLES: Final = 2_000
+PERMUTATIONS: Final = 10_000
+_MOST_ENUMERATED: Final = 13  # clusters: 8,192 ways to swap, fewer than the random draws they replace
+_ROUNDING: Final = 1e-12  # a swapped difference this near to the observed one (relative) counts as equal to it
+
+
+def bootstrap(exam: Exam, seed: int, resamples: int = RESAMPLES) -> Floats:
+    """Corpus values [sides, resamples]: clusters drawn with replacement, the same ones for every side."""
+    rng = np.random.default_rng(seed)
+    values = []
+    for size in blocks(resamples, exam):
+        drawn = rng.integers(0, exam.clusters, (size, exam.clusters))
+        drawn += exam.clusters * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * exam.clusters).reshape(size, exam.clusters)
+        weights = counts.astype(np.float64)
+        values.append(np.stack([side.over(weights) for side in exam.sides]))
+    return np.concatenate(values, axis=1)
+
+
+def interval(values: Floats, clusters: int, level: float = 0.95) -> tuple[float, float]:
+    """Expanded percentile interval of resampled values; NaN if fewer than two clusters or no value is a number.
+
+    A bootstrap of few clusters is too narrow; Hesterberg widens its percentiles by what t is wider than the normal,
+    https://doi.org/10.1080/00031305.2015.1089789 (section 5). Values that are no number (no class, no pair) are
+    left out.
+    """
+    there = values[~np.isnan(values)]
+    if clusters < 2 or not len(there):
+        return float("nan"), float("nan")
+    wider = (clusters / (clusters - 1)) ** 0.5 * t_quantile((1 + level) / 2, clusters - 1)
+    low, high = np.quantile(there, [NORMAL.cdf(-wider), NORMAL.cdf(wider)])
+    return float(low), float(high)
+
+
+def standard_error(values: Floats, clusters: int) -> float:
+    """Of the corpus value whose resamples these are; NaN for fewer than two clusters."""
+    there = values[~np.isnan(values)]
+    if clusters < 2 or len(there) < 2:
+        return float("nan")
+    return float(there.std(ddof=1) * (clusters / (clusters - 1)) ** 0.5)
+
+
+def permutation_p(exam: Exam, seed: int, permutations: int = PERMUTATIONS) -> tuple[float, str]:
+    """(two-sided p, what was done) of the paired permutation test: clusters swap the two models' outputs.
+
+    All ways are enumerated where they are few; else random ones, the observed one counted among them (+1), so that
+    p is never 0 (Phipson and Smyth 2010, https://doi.org/10.2202/1544-6115.1585).
+    """
+    if exam.clusters == 0:
+        return 1.0, "paired permutation, nothing to swap"
+    observed = abs(float(exam.mixed(np.zeros((1, exam.clusters)))[0]))
+    if np.isnan(observed):
+        return 1.0, "paired permutation, no value"
+    least = observed * (1 - _ROUNDING)
+    if exam.clusters <= _MOST_ENUMERATED:
+        ways = np.arange(2**exam.clusters)[:, None] >> np.arange(exam.clusters) & 1
+        return float(_as_large(exam, ways.astype(np.float64), least).mean()), "paired permutation, all ways"
+    rng = np.random.default_rng([seed, 1])  # not the bootstrap's stream
+    hits = 1.0
+    for size in blocks(permutations, exam):
+        raw = np.frombuffer(rng.bytes(size * (-(-exam.clusters // 8))), np.uint8).reshape(size, -1)
+        swap = np.unpackbits(raw, axis=1, count=exam.clusters).astype(np.float64)
+        hits += float(_as_large(exam, swap, least).sum())
+    return hits / (permutations + 1), f"paired permutation, {permutations:,} draws, seed {seed}"
+
+
+def _as_large(exam: Exam, swap: Floats, least: float) -> Floats:
+    """1 where the swapped difference is as large as the observed one, or is no number."""
+    values = np.abs(exam.mixed(swap))
+    return (~(values < least)).astype(np.float64)
+
+
+def pseudo_values(side: Side, clusters: int) -> Floats:
+    """Jackknife pseudo-values, one a cluster: their mean is about the corpus value, their spread its uncertainty."""
+    whole = side.over(np.ones((1, clusters)))[0]
+    if side.measured.formula is not None:
+        without = side.measured.formula(side.rows.sum(axis=0) - side.rows)
+    else:
+        size = max(1, 4_000_000 // max(len(side.rows), 1))
+        without = np.concatenate(
+            [side.over(1.0 - np.eye(clusters)[first : first + size]) for first in range(0, clusters, size)]
+        )
+    return np.asarray(clusters * whole - (clusters - 1) * without)
