@@ -76,7 +76,8 @@ def _coincidences(ratings: Array, categories: int) -> Array:
     raters = n.sum(1)
     weight = np.divide(1.0, raters - 1, out=np.zeros(len(n)), where=raters >= 2)
     pairs = n[:, :, None] * n[:, None, :] - np.eye(categories) * n[:, :, None]
-    return (pairs * weight[:, None, None]).reshape(len(n), -1)
+    weighted: Array = pairs * weight[:, None, None]
+    return weighted.reshape(len(n), -1)
 
 
 def _alpha(sums: Array, categories: int, *, ordinal: bool) -> Array:
@@ -95,7 +96,8 @@ def _ordinal(totals: Array) -> Array:
     ends = np.cumsum(totals, -1)
     middles = ends - totals / 2
     between: Array = middles[..., :, None] - middles[..., None, :]
-    return np.square(between)
+    squared: Array = np.square(between)
+    return squared
 
 
 def _beyond(observed: Array, expected: Array) -> Array:
