@@ -19,7 +19,13 @@ from tests.tiny_model import CHAT_TEMPLATE, TEXT, tiny_model
 from train.config import TrainingConfig
 from train.data import Row
 from train.encode import IGNORED, Encoded, Refused, encode, encode_all
-from train.model.template import ModelTemplate, OfferedTemplate, choose_training_template, continued_ids
+from train.model.template import (
+    ModelTemplate,
+    OfferedTemplate,
+    choose_training_template,
+    continued_ids,
+    stored_template,
+)
 
 # Answers that begin where a token might reach over from the prompt, and other odd ones.
 ANSWERS = (
@@ -171,13 +177,29 @@ def test_an_end_token_must_be_one_token(made: Callable[..., Made]) -> None:
         made(template="chatml", end_token="<finish>")
 
 
-def test_the_files_of_a_template_load_as_it(made: Callable[..., Made], tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [None, "chatml", "no-bos.jinja"])
+@pytest.mark.parametrize("end", [None, "</s>"])
+def test_a_stored_template_comes_back(
+    named: str | None, end: str | None, made: Callable[..., Made], tmp_path: Path
+) -> None:
+    """From what run.json says, and the files beside it; those load as the template anywhere."""
     from curation.templates import load_template, template_hash
 
-    template, _ = made(NO_BOS, {"add_bos_token": True}, end_token="</s>")
+    (tmp_path / "no-bos.jinja").write_text(NO_BOS)
+    source = CHAT_TEMPLATE if named is None else None
+    template, tokenizer = made(
+        source, template=str(tmp_path / named) if named == "no-bos.jinja" else named, end_token=end
+    )
+    folder = tmp_path / "template"
     for name, content in template.files.items():
-        (tmp_path / name).write_bytes(content)
-    assert template_hash(load_template(tmp_path), template.tokenizer_sha256) == template.sha256
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    again = stored_template(json.loads(json.dumps(template.as_json())), folder, Path(tokenizer.name_or_path))
+    assert (again.sha256, again.files, again.as_json()) == (template.sha256, template.files, template.as_json())
+    assert again.template.markers == template.template.markers
+    assert folder.is_dir() is (named != "chatml")
+    if folder.is_dir():
+        assert template_hash(load_template(folder), template.tokenizer_sha256) == template.sha256
 
 
 def test_a_system_prompt_goes_before_rows_without_one(made: Callable[..., Made]) -> None:

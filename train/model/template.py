@@ -95,6 +95,17 @@ def choose_training_template(wanted: Wanted, source: Offering, tokenizer: Path, 
     return _jinja(offered.name, "recipe", _unpacked(offered.files), wanted.end_token, model)
 
 
+def stored_template(told: Mapping[str, Any], folder: Path, model: Path) -> ModelTemplate:
+    """The template of a run again: `told` stands in its run.json, `folder` holds its files if it is not built in.
+
+    `model` is the folder whose tokenizer goes with it; train.model.check says whether all is as it was.
+    """
+    made, end = _Model(model), told.get("end_token")
+    if told["name"] in LAYOUTS and not folder.is_dir():
+        return _built_in(told["name"], told["origin"], end, made)
+    return _jinja(told["name"], told["origin"], read_chat_files(folder), end, made)
+
+
 def has_template(folder: Path) -> bool:
     """Whether a model's folder brings a chat template, be it a broken one."""
     if (folder / "chat_template.jinja").is_file():
@@ -164,13 +175,14 @@ def _jinja(name: str, origin: Origin, files: ChatFiles, end_token: str | None, m
     from curation.templates.jinja import JinjaSource
     from curation.templates.jinja_template import JinjaTemplate
 
-    files = replace(files, tokens=model.tokens | files.tokens)
+    tokens = model.tokens | files.tokens
+    files = replace(files, tokens=tokens, special=tuple(sorted({*files.special, *tokens.values()})))
     template = JinjaTemplate(JinjaSource(name, files))
     if model.bos and not template.bos:
         files = replace(files, source="{{ bos_token }}" + files.source)
     if end_token and end_token != template.end_of_turn:
         source = files.source.replace(template.end_of_turn, end_token)
-        files = ChatFiles(source, files.tokens | {"eos_token": end_token}, (*files.special, end_token))
+        files = ChatFiles(source, files.tokens | {"eos_token": end_token}, tuple(sorted({*files.special, end_token})))
     template = JinjaTemplate(JinjaSource(name, files))
     if end_token and template.end_of_turn != end_token:
         raise ConfigError(f'template {name}: "{end_token}" cannot take the place of its end; name another template')
