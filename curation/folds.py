@@ -164,7 +164,7 @@ def _stored(parent: _Parent, tied: Ties, split: Ints) -> tuple[dict[str, Any], d
     edges = edge_table(tied, pos, split)
     share = np.bincount(split, minlength=3) / max(len(split), 1)
     config = replace(parent.config, counts=None, ratios=dict(zip(SPLITS, share.tolist(), strict=True)))
-    account = report(parent.rows, config, tied, Placement(pos, split, parent.cluster, [], frozenset()), edges)
+    account = report(parent.rows, config, tied, Placement(pos, split, parent.cluster, [], split >= 0), edges)
     changed = {
         "members": _members(parent, split),
         "ledger": _ledger(parent, split),

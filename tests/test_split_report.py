@@ -132,8 +132,8 @@ def test_splits_that_miss_their_share_are_one_note_and_the_first() -> None:
 
 def test_a_given_split_silences_no_note_on_the_others() -> None:
     first = grouped({"a": 225, "b": 25}, {"b": "test"})[0]
-    base = "of the rows in no given split"
-    assert first.startswith(f"train holds 100.0 % {base}, not 94.7 %; validation holds 0.0 % {base}, not 5.26 %: ")
+    base = "of the rows whose split nothing fixes"
+    assert first.startswith(f"train holds 100.0 % {base}, not 95 %; validation holds 0.0 % {base}, not 5 %: ")
     assert "test holds" not in first
 
 

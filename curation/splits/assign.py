@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from curation.errors import ConfigError
-from curation.splits.config import TEST, TRAIN, VALIDATION
+from curation.splits.config import TEST, TRAIN, VALIDATION, SplitConfig
 from curation.splits.questions import Ints
 from curation.splits.quotas import largest_remainder
 from curation.splits.subset_sum import best_sum, nearest_sums, two_sums
@@ -48,6 +49,22 @@ def assign(field: Field, goal: Goal) -> Ints:
     if goal.exact and any(_total(field, split, s) != goal.quota[s] for s in (TEST, VALIDATION)):
         split = _draw_both(field, split, (need[TEST], need[VALIDATION]), goal)
     split[split == FREE] = TRAIN
+    return split
+
+
+def drawn_alone(chance: npt.NDArray[np.uint64], size: Ints, config: SplitConfig, goal: Goal) -> Ints:
+    """The split of each cluster by its own `chance` (uint64) and the ratios, whatever other clusters there are.
+
+    So clusters that come to a lineage one after the other go where they would go in any other order. One that is
+    larger than a split's quota goes to train, as does what would go to a closed split.
+    """
+    ratios = config.ratios or {}
+    split = np.full(len(size), TRAIN)
+    share = chance / 2.0**64
+    top = ratios.get("test", 0.0)
+    split[share < top + ratios.get("validation", 0.0)] = VALIDATION
+    split[share < top] = TEST
+    split[(size > np.array(goal.quota)[split]) | np.isin(split, list(goal.closed))] = TRAIN
     return split
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from curation.splits.assign import FREE, Field, Goal, assign
+from curation.splits.assign import FREE, Field, Goal, assign, drawn_alone
 from curation.splits.config import SPLITS, TEST, VALIDATION, SplitConfig
 from curation.splits.evidence import edge_table, fact_notes
 from curation.splits.fields import Fields
@@ -63,19 +63,25 @@ def split(rows: Any, config: SplitConfig, parent: Mapping[bytes, str] | None = N
     cluster, first_rank = _numbered(clusters(tied, alive))
 
     before = _parent_splits(rows, parent)
-    given = np.where(_by_cluster(cluster, fixed) >= 0, _by_cluster(cluster, fixed), _by_cluster(cluster, before))
+    fixed = _by_cluster(cluster, fixed)
+    size = np.bincount(cluster[alive], minlength=len(first_rank))
+    goal = _goal(config, size, fixed)
+    chance = mixed(tied.ids[first_rank], config.seed)
+    given = np.where(fixed >= 0, fixed, _by_cluster(cluster, before))
+    if parent and not goal.exact and not goal.by_time:
+        given = np.where(given == FREE, drawn_alone(chance, size, config, goal), given)
     field = Field(
-        size=np.bincount(cluster[alive], minlength=len(first_rank)),
+        size=size,
         given=given,
-        order=np.argsort(mixed(tied.ids[first_rank], config.seed), kind="stable"),
+        order=np.argsort(chance, kind="stable"),
         stratum=_majority(cluster, fields.stratum()),
         time=_by_cluster(cluster, fields.time()),
     )
-    goal = _goal(config, fixed[alive])
     placed = np.where(alive, np.append(assign(field, goal), FREE)[cluster], FREE)
 
     edges = edge_table(tied, pos, placed)
-    placement = Placement(pos, placed, cluster, _moved(tied, placed, before), goal.closed)
+    free = alive & (np.append(fixed, FREE)[cluster] == FREE)
+    placement = Placement(pos, placed, cluster, _moved(tied, placed, before), free, goal.closed, bool(parent))
     return Splits(
         table=_placed_table(placement),
         edges=edges,
@@ -111,11 +117,12 @@ def _majority(cluster: Ints, stratum: Ints) -> Ints:
     return commonest
 
 
-def _goal(config: SplitConfig, fixed: Ints) -> Goal:
+def _goal(config: SplitConfig, size: Ints, fixed: Ints) -> Goal:
     """By ratios a protected test or validation set is used as given, not topped up."""
     exact = config.counts is not None
-    closed = frozenset(s for s in (VALIDATION, TEST) if not exact and bool((fixed == s).any()))
-    return Goal(quotas(config, len(fixed)), exact, closed, config.time_field is not None)
+    rows = [int(size[fixed == s].sum()) for s in range(len(SPLITS))]
+    closed = frozenset(s for s in (VALIDATION, TEST) if not exact and rows[s])
+    return Goal(quotas(config, int(size.sum()), rows), exact, closed, config.time_field is not None)
 
 
 def _parent_splits(rows: Any, parent: Mapping[bytes, str] | None) -> Ints:

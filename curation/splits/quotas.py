@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from curation.errors import ConfigError
 from curation.splits.config import SPLITS, TEST, TRAIN, VALIDATION, SplitConfig
 
+_NONE_FIXED: Final = (0, 0, 0)
 
-def quotas(config: SplitConfig, rows: int) -> tuple[int, int, int]:
-    """Rows for train, validation, test; together `rows`."""
+
+def quotas(config: SplitConfig, rows: int, fixed: Sequence[int] = _NONE_FIXED) -> tuple[int, int, int]:
+    """Rows for train, validation, test; together `rows`.
+
+    `fixed`: rows that a source or field has put into each. Ratios are shares of the others.
+    """
     if config.counts is not None:
         return _from_counts(config.counts, rows)
     assert config.ratios is not None, "SplitConfig fills in the default ratios"
+    free = rows - sum(fixed)
     # Ties: the rounding gives a row to train before validation before test.
-    shares = largest_remainder([config.ratios.get(name, 0.0) * rows for name in SPLITS], rows)
-    return shares[TRAIN], shares[VALIDATION], shares[TEST]
+    shares = largest_remainder([config.ratios.get(name, 0.0) * free for name in SPLITS], free)
+    return shares[TRAIN] + fixed[TRAIN], shares[VALIDATION] + fixed[VALIDATION], shares[TEST] + fixed[TEST]
 
 
 def _from_counts(counts: Mapping[str, int | None], rows: int) -> tuple[int, int, int]:

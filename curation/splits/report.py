@@ -11,7 +11,7 @@ from curation.splits import ties as tying
 from curation.splits.avoided import AvoidedPair, closest_avoided, shortened
 from curation.splits.config import SPLITS, TRAIN, SplitConfig
 from curation.splits.measure import Overlap, Twins, answer_overlap, twins
-from curation.splits.questions import Ints
+from curation.splits.questions import Bools, Ints
 from curation.splits.ties import Ties
 
 LARGE_CLUSTER: Final = 0.05  # share of the rows
@@ -33,7 +33,9 @@ class Placement:
     split: Ints
     cluster: Ints
     moved: list[Moved]
-    closed: frozenset[int]  # splits that were given, not filled
+    free: Bools  # rows that no source or field has fixed, nor a row in their cluster
+    closed: frozenset[int] = frozenset()  # splits that were given, not filled
+    inherits: bool = False  # rows have splits from earlier versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,10 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
     """Misfits, the weightiest first, each with a way out."""
     ways, said = _ways(config), []
     if missed := _missed(config, placement):
-        said.append(f"{'; '.join(missed)}: clusters are indivisible; to come closer: {ways}")
+        cause = f"clusters are indivisible; to come closer: {ways}"
+        if placement.inherits:
+            cause = "rows keep the split they had in earlier versions; another split.seed draws all of them anew"
+        said.append(f"{'; '.join(missed)}: {cause}")
     total, largest = int(sizes.sum()), int(sizes.max(initial=0))
     if largest > 1 and largest > LARGE_CLUSTER * total:  # in a handful of rows a single one is more than 5 %
         home = np.flatnonzero(placement.cluster == int(np.argmax(sizes)))
@@ -116,23 +121,16 @@ def _warnings(rows: Any, config: SplitConfig, ties: Ties, placement: Placement, 
 
 
 def _missed(config: SplitConfig, placement: Placement) -> list[str]:
-    """The splits that miss their share of the rows; where splits were given, of the rows in no given split.
-
-    A first build aims at shares of all rows, one that inherits splits holds shares of what was there: either will do.
-    """
-    rows = np.bincount(placement.split[placement.split >= 0], minlength=len(SPLITS))
-    ratios = np.array([(config.ratios or {}).get(name, 0.0) for name in SPLITS])
-    filled = [s for s in range(len(SPLITS)) if s not in placement.closed]
-    total, whole = int(rows[filled].sum()), float(ratios[filled].sum())
-    if not total or not whole:
+    """The splits that miss their share of the free rows; the share of a split that was given goes to train."""
+    rows = np.bincount(placement.split[placement.free & (placement.split >= 0)], minlength=len(SPLITS))
+    aims = np.array([(config.ratios or {}).get(name, 0.0) for name in SPLITS])
+    total, given = int(rows.sum()), list(placement.closed)
+    if not total or not aims.any():
         return []
-    slack = max(MISSED_RATIO, 1 / total)
-    of_all = rows / rows.sum() - ratios
-    if placement.closed and all(abs(of_all[s]) <= slack for s in filled if s != TRAIN):
-        return []
-    base = "of the rows in no given split" if placement.closed else "of the rows"
-    shares, aims = rows / total, ratios / whole
-    missed = [s for s in filled if abs(shares[s] - aims[s]) > slack]
+    aims[TRAIN] += aims[given].sum()
+    shares, slack = rows / total, max(MISSED_RATIO, 1 / total)
+    missed = [s for s in range(len(SPLITS)) if s not in given and abs(shares[s] - aims[s]) > slack]
+    base = "of the rows" if placement.free[placement.split >= 0].all() else "of the rows whose split nothing fixes"
     return [f"{SPLITS[s]} holds {100 * shares[s]:.1f} % {base}, not {100 * aims[s]:.3g} %" for s in missed]
 
 
