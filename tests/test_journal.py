@@ -167,7 +167,7 @@ def test_migrations_are_applied_once_and_in_order(journal: Journal, monkeypatch:
     monkeypatch.setattr(journal_module, "MIGRATIONS", [*journal_module.MIGRATIONS, more])
     for _ in range(2):  # a table made twice would be an error
         later = open_journal(journal.path)
-        assert later._version() == 2
+        assert later._version() == len(journal_module.MIGRATIONS)
         assert [m.value for m in later.metrics("experiment_001")] == [1.0]
         later.close()
     monkeypatch.undo()
@@ -183,8 +183,8 @@ def test_a_migration_that_fails_leaves_what_was(journal: Journal, monkeypatch: p
     monkeypatch.setattr(journal_module, "MIGRATIONS", [*journal_module.MIGRATIONS, half])
     with pytest.raises(StoreError):
         open_journal(journal.path)
-    assert journal._version() == 1
-    assert journal._read("select name from sqlite_master where name = 'half'") == []
+    assert journal._version() == len(journal_module.MIGRATIONS) - 1
+    assert journal.read("select name from sqlite_master where name = 'half'") == []
 
 
 def test_a_damaged_journal_is_one_line(tmp_path: Path) -> None:

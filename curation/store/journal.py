@@ -50,6 +50,23 @@ def _metrics_and_statuses(con: sqlite3.Connection) -> None:
         _forbid_changes(con, table)
 
 
+def _tags_and_draws(con: sqlite3.Connection) -> None:
+    con.execute(
+        "create table tags (number integer primary key, id text not null unique, prediction_id text not null,"
+        " run text not null, tag text not null, value text not null, taxonomy text not null, author text not null,"
+        " kind text not null, rule text not null, span_start integer, span_end integer, confidence real,"
+        " note text not null, undoes text not null, time text not null)"
+    )
+    con.execute("create index tags_of_run on tags (run, prediction_id)")
+    con.execute(
+        "create table draws (number integer primary key, prediction_id text not null, run text not null,"
+        " author text not null, queue text not null, probability real, time text not null)"
+    )
+    con.execute("create index draws_of_author on draws (author, prediction_id)")
+    for table in ("tags", "draws"):
+        _forbid_changes(con, table)
+
+
 def _forbid_changes(con: sqlite3.Connection, table: str) -> None:
     """An event that was written stays: what follows it is another event."""
     for change in ("update", "delete"):
@@ -60,7 +77,7 @@ def _forbid_changes(con: sqlite3.Connection, table: str) -> None:
 
 
 # Numbered steps, each applied once in a transaction and never edited later; the file's user_version counts them.
-MIGRATIONS: Final[list[Callable[[sqlite3.Connection], None]]] = [_metrics_and_statuses]
+MIGRATIONS: Final[list[Callable[[sqlite3.Connection], None]]] = [_metrics_and_statuses, _tags_and_draws]
 
 
 def open_journal(path: Path) -> Journal:
@@ -97,12 +114,12 @@ class Journal:
         """Append what was measured at a step; a step measured again counts as measured last."""
         now = _now()
         rows = [(run, step, name, float(value), now) for name, value in values.items()]
-        with self._writing() as con:
+        with self.writing() as con:
             con.executemany("insert into metrics (run, step, name, value, time) values (?, ?, ?, ?, ?)", rows)
 
     def metrics(self, run: str, name: str | None = None) -> list[Metric]:
         """What a run measured, by name and step; all names unless one is given."""
-        found = self._read(
+        found = self.read(
             "select step, name, value, time from metrics where id in"
             " (select max(id) from metrics where run = ? and (? is null or name = ?) group by name, step)"
             " order by name, step",
@@ -112,7 +129,7 @@ class Journal:
 
     def latest_metrics(self, run: str) -> dict[str, Metric]:
         """The newest value of every name."""
-        found = self._read(
+        found = self.read(
             "select step, name, value, time from metrics where id in"
             " (select max(id) from metrics where run = ? group by name)",
             (run,),
@@ -123,14 +140,14 @@ class Journal:
 
     def status(self, run: str, state: str, detail: str = "") -> None:
         """Append what a run says of itself: running, evaluating, done, ..."""
-        with self._writing() as con:
+        with self.writing() as con:
             con.execute(
                 "insert into statuses (run, state, detail, time) values (?, ?, ?, ?)", (run, state, detail, _now())
             )
 
     def statuses(self) -> dict[str, Status]:
         """The last status of every run."""
-        found = self._read(
+        found = self.read(
             "select run, state, detail, time from statuses where id in (select max(id) from statuses group by run)"
             " order by run"
         )
@@ -176,11 +193,13 @@ class Journal:
         return con
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection within one transaction, on disk when the block ends."""
         with self._errors(), _transaction(self._connection()) as con:
             yield con
 
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    def read(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """The rows of one query; for the modules of the store, which alone write SQL."""
         with self._errors():
             return self._connection().execute(query, values).fetchall()
 

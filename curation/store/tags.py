@@ -1,0 +1,133 @@
+"""Tags in the journal: judgements on predictions by people, rules and endpoints, as events that are never changed."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from curation.errors import DataError
+from curation.store.journal import Journal
+
+Kind = Literal["person", "rule", "endpoint"]
+OK: Final = "OK"  # looked at, and nothing is wrong with it; what nobody looked at has no tag at all
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One judgement. `undoes` names an earlier event of the same author that this one takes back."""
+
+    id: str
+    prediction_id: str
+    run: str
+    tag: str
+    value: str = ""  # of a verdict or a rubric; "" for a plain tag
+    taxonomy: str = ""  # version of the taxonomy it was given under
+    author: str = ""
+    kind: Kind = "person"
+    rule: str = ""  # version of the rule, for tags by a rule
+    span_start: int | None = None  # characters of the output that show it
+    span_end: int | None = None
+    confidence: float | None = None
+    note: str = ""
+    undoes: str = ""
+    time: str = ""  # UTC, ISO 8601; set when it is stored
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A prediction put before a person. Only random draws, which have a probability, may speak for the rest."""
+
+    prediction_id: str
+    run: str
+    author: str
+    queue: str
+    probability: float | None = None
+    time: str = ""
+
+
+_COLUMNS: Final = ", ".join(field.name for field in fields(Tag))
+_MARKS: Final = ", ".join("?" for _ in fields(Tag))
+
+
+def new_id() -> str:
+    """An id for an event, made where the event happens: sent twice, it is stored once."""
+    return uuid.uuid4().hex
+
+
+def add_tags(journal: Journal, tags: Iterable[Tag]) -> int:
+    """Append the events, all or none; those already stored are left out. Gives how many were new.
+
+    What this has returned from is on disk. DataError for an id that another event has, or an undo of what is not there.
+    """
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    new = 0
+    with journal.writing() as con:
+        for tag in tags:
+            if tag.undoes:
+                _check_undo(con, tag)
+            values = astuple(tag)[:-1]
+            stored = con.execute(f"select {_COLUMNS} from tags where id = ?", (tag.id,)).fetchone()
+            if stored is None:
+                con.execute(f"insert into tags ({_COLUMNS}) values ({_MARKS})", (*values, tag.time or now))
+                new += 1
+            elif stored[:-1] != values:
+                raise DataError(f"tag {tag.id}: another event has this id; give each event one of its own")
+    return new
+
+
+def undo(journal: Journal, tag: Tag) -> Tag:
+    """Take back a tag: one more event, by the same author."""
+    event = Tag(new_id(), tag.prediction_id, tag.run, tag.tag, author=tag.author, kind=tag.kind, undoes=tag.id)
+    add_tags(journal, [event])
+    return event
+
+
+def tags(
+    journal: Journal, run: str | None = None, *, kinds: Sequence[Kind] = ("person", "rule", "endpoint")
+) -> list[Tag]:
+    """What holds now, in the order it was given: events that were not taken back, of one run or of all."""
+    marks = ", ".join("?" for _ in kinds)
+    found = journal.read(
+        f"select {_COLUMNS} from tags where undoes = '' and (? is null or run = ?) and kind in ({marks})"
+        " and id not in (select undoes from tags where undoes <> '') order by number",
+        (run, run, *kinds),
+    )
+    return [Tag(*row) for row in found]
+
+
+def tag_events(journal: Journal, prediction_id: str) -> list[Tag]:
+    """All that ever happened to a prediction, undone or not, in order."""
+    found = journal.read(f"select {_COLUMNS} from tags where prediction_id = ? order by number", (prediction_id,))
+    return [Tag(*row) for row in found]
+
+
+def add_draws(journal: Journal, draws: Sequence[Draw]) -> None:
+    """Record what was put before whom, and with what probability."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    rows = [(*astuple(draw)[:-1], draw.time or now) for draw in draws]
+    with journal.writing() as con:
+        con.executemany(
+            "insert into draws (prediction_id, run, author, queue, probability, time) values (?, ?, ?, ?, ?, ?)", rows
+        )
+
+
+def draws(journal: Journal, author: str | None = None) -> list[Draw]:
+    """What was drawn, for one person or for all, in order."""
+    found = journal.read(
+        "select prediction_id, run, author, queue, probability, time from draws"
+        " where ? is null or author = ? order by number",
+        (author, author),
+    )
+    return [Draw(*row) for row in found]
+
+
+def _check_undo(con: sqlite3.Connection, tag: Tag) -> None:
+    earlier = con.execute("select author, undoes from tags where id = ?", (tag.undoes,)).fetchone()
+    if earlier is None or earlier[1]:
+        raise DataError(f"tag {tag.undoes}: there is no such tag to undo")
+    if earlier[0] != tag.author:
+        raise DataError(f"tag {tag.undoes}: was given by {earlier[0]}; only they can take it back")
