@@ -43,8 +43,10 @@ def here(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Iterat
 
 
 def run(capsys: Capture, *words: str, code: int = 0) -> tuple[list[str], list[str]]:
-    """(stdout, stderr) of `curate patch ...`."""
+    """(stdout, stderr) of `curate patch ...`; an add that gives no reason gets one."""
     capsys.readouterr()
+    if words[0] == "add" and "--reason" not in words:
+        words = (*words, "--reason", "wrong")
     assert main(["patch", *words]) == code, capsys.readouterr()
     out, err = capsys.readouterr()
     return out.splitlines(), err.splitlines()
@@ -81,7 +83,7 @@ def test_a_terminal_is_asked(here: Path, capsys: Capture, monkeypatch: pytest.Mo
         def isatty(self) -> bool:
             return True
 
-    words = ("add", "--drop", "--where", "source = 'raw/a.jsonl' and line < 3 -- two rows")
+    words = ("add", "--drop", "--where", "source = 'raw/a.jsonl' and line < 3 -- two rows", "--reason", "old")
     for answer, code, files in (("\n", 2, 0), ("y\n", 0, 1)):
         monkeypatch.setattr("sys.stdin", Terminal(answer))
         monkeypatch.setattr("sys.stderr", Terminal())
@@ -115,14 +117,19 @@ def test_conditions(condition: str, count: int, here: Path, capsys: Capture) -> 
             ["add", "--drop", "--where", "source = 'nope'"],
             "no kept row of v1 matches source = 'nope'; its sources: raw/",
         ),
-        (["add", "--drop"], "add: name the rows, either --row ID or --where SQL"),
+        (["add", "--drop"], "add: name the rows, either --row ROW or --where SQL"),
         (["add", "--row", "abcd"], "add: say one of --drop, --relabel, --answer, --edit, --add; none was given"),
         (["add", "--drop", "--relabel", "a=1", "--row", "ab"], "not --drop and --relabel"),
-        (["add", "--answer", "x", "--where", "1=1"], "--answer changes one row; name it with --row ID"),
+        (["add", "--answer", "x", "--where", "1=1"], "--answer changes one row; name it with --row ROW"),
         (["add", "--add", "x.jsonl", "--row", "ab"], "--add brings new rows, so --row has no say"),
         (["add", "--add", "x.jsonl"], "--add x.jsonl: no such file"),
         (["add", "--drop", "--row", "0000000"], "--row 0000000: is not a row of v1"),
         (["add", "--relabel", "topic", "--where", "1=1"], "--relabel topic: must be FIELD=VALUE"),
+        (["add", "--drop", "--where", "source = 'x') or (1=1"], "--where: Parser Error: syntax error at or near"),
+        (["add", "--drop", "--where", "1=1", "--where", "1=2"], "--where: is given twice; leave one out"),
+        (["add", "--drop", "--row", "raw/a.jsonl:1", "--reason", "  "], "add: say why with --reason TEXT"),
+        (["add", "--drop", "--row", "raw/a.jsonl:99"], "--row raw/a.jsonl:99: there is no row; the last one is on"),
+        (["add", "--answer", "x", "--row", "a.jsonl:1", "--row", "a.jsonl:2"], "--answer changes one row"),
         (["ad"], '"ad" is not something patch does; did you mean "add"?'),
         (["show"], "show: name a patch, for instance: curate patch show p-001"),
         (["show", "p-009"], 'patch "p-009" is not known; there is no patch'),
@@ -159,6 +166,17 @@ def test_all_messages_from_a_file(here: Path, capsys: Capture, tmp_path: Path) -
     (tmp_path / "new.json").write_text("[1", "utf-8")
     _, err = run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[2], "--edit", str(tmp_path / "new.json"), code=2)
     assert "new.json:1: is not JSON" in err[0]
+    (tmp_path / "new.json").write_text('[{"role": "gpt4", "content": "x"}]', "utf-8")
+    _, err = run(capsys, "add", "--row", ids(here, "raw/a.jsonl")[2], "--edit", str(tmp_path / "new.json"), code=2)
+    assert err[0].startswith(f"curate patch: --edit {tmp_path}/new.json: ")
+    assert '"gpt4"' in err[0]
+
+
+def test_several_rows_by_place_and_by_id_each_once(here: Path, capsys: Capture) -> None:
+    names = ids(here, "raw/a.jsonl")
+    words = ("add", "--drop", "--row", "raw/a.jsonl:2", "--row", names[4], "--row", "a.jsonl:5")
+    run(capsys, *words, "--reason", "both are stale")
+    assert [entry.row_id.hex() for entry in load_patches(here)] == [names[1], names[4]]
 
 
 def test_new_rows_in_any_format(here: Path, capsys: Capture, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
+        for name in (None, "store"):
+            self.register("action", name, Once)
         self.commands: dict[str, Parser] = {}
         self._subparsers_action: Any = None
 
@@ -56,6 +58,20 @@ class Parser(argparse.ArgumentParser):
             known = [str(choice) for choice in action.choices]
             what = "command" if action.dest == "command" else f"value of {'/'.join(action.option_strings)}"
             raise ConfigError(f'"{value}" is not a {what}{did_you_mean(str(value), known)}')
+
+
+class Once(argparse._StoreAction):
+    """What an option with a value does: given twice, one value would be lost in silence."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None:
+            given: set[str] = namespace.__dict__.setdefault("_given", set())
+            if self.dest in given:
+                raise ConfigError(f"{option}: is given twice; leave one out")
+            given.add(self.dest)
+        super().__call__(parser, namespace, values, option)
 
 
 class PrintVersion(argparse.Action):

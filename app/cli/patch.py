@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser
@@ -30,9 +31,9 @@ def add_parser(parser: Parser) -> None:
         "change rows for good: drop, edit, add, relabel, each with author and reason",
         examples=[
             "curate patch add --drop --where \"source = 'raw/old.jsonl'\" --reason 'wrong prices'",
-            "curate patch add --row 7f3a9c21 --answer 'Hold it for five seconds.' --as ana",
-            "curate patch add --relabel topic=pins --where \"answer like '%pin%'\"",
-            "curate patch add --add new.jsonl",
+            "curate patch add --row raw/a.jsonl:17 --answer 'Hold it for five seconds.' --reason 'too short' --as ana",
+            "curate patch add --relabel topic=pins --where \"answer like '%pin%'\" --reason 'topic was missing'",
+            "curate patch add --add new.jsonl --reason 'asked for by the desk'",
             "curate patch list",
             "curate patch show p-001",
             "curate patch drop p-001",
@@ -49,8 +50,13 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("--add", metavar="FILE.jsonl", help="add: new rows, in any format that a build reads")
     command.add_argument("--where", metavar="SQL", help="add: the rows of the latest version that meet a condition")
     command.add_argument("--duplicates", action="store_true", help="add --drop: also the duplicates of the rows")
-    command.add_argument("--row", metavar="ID", help="add: one row by the beginning of its id")
-    command.add_argument("--reason", metavar="TEXT", help="add: why")
+    command.add_argument(
+        "--row",
+        metavar="ROW",
+        action="append",
+        help="add: one row, by FILE:LINE or the beginning of its id; may be given several times",
+    )
+    command.add_argument("--reason", metavar="TEXT", help="add: why (needed)")
     command.add_argument("--as", dest="author", metavar="NAME", help="add: who (default: the user's login name)")
     command.add_argument("--tags", metavar="ID,ID", help="add: the tag events behind it")
     command.add_argument("--yes", action="store_true", help="do it without asking")
@@ -82,7 +88,7 @@ def _add(args: Namespace) -> int:
     else:
         root, store = stored(args)
         version, used = store.resolve("latest"), first_applied(root)
-        targets = _targets(args, store, version)
+        targets = _targets(args, root.root, store, version)
         _refuse_changed(root, targets, used)
         made = _changes(args, op, targets, author, version)
     preview = _preview(args, op, targets, len(made))
@@ -109,9 +115,9 @@ def _operation(args: Namespace) -> str:
             raise ConfigError(f"add: --add brings new rows, so {rows[0]} has no say; leave it out")
         return "add"
     if len(rows) != 1:
-        raise ConfigError("add: name the rows, either --row ID or --where SQL")
-    if chosen[0] in ("--answer", "--edit") and args.where:
-        raise ConfigError(f"add: {chosen[0]} changes one row; name it with --row ID")
+        raise ConfigError("add: name the rows, either --row ROW or --where SQL")
+    if chosen[0] in ("--answer", "--edit") and (args.where or len(args.row) > 1):
+        raise ConfigError(f"add: {chosen[0]} changes one row; name it with --row ROW")
     return {"--drop": "drop", "--relabel": "relabel"}.get(chosen[0], "edit")
 
 
@@ -120,9 +126,11 @@ def _author(args: Namespace) -> Author:
 
     from curation.patches.propose import Author
 
+    if not (args.reason or "").strip():
+        raise ConfigError("add: say why with --reason TEXT; it stays with every entry")
     tags = tuple(tag.strip() for tag in (args.tags or "").split(",") if tag.strip())
     name = args.author or _login()
-    return Author(name, datetime.now(UTC).isoformat(timespec="seconds"), args.reason or "", tags)
+    return Author(name, datetime.now(UTC).isoformat(timespec="seconds"), args.reason, tags)
 
 
 def _login() -> str:
@@ -134,10 +142,10 @@ def _login() -> str:
         raise ConfigError("add: your name is not known here; say it with --as NAME") from None
 
 
-def _targets(args: Namespace, store: Store, version: VersionInfo) -> list[Target]:
-    from curation.patches.propose import duplicates_of, row_named, rows_where
+def _targets(args: Namespace, root: Path, store: Store, version: VersionInfo) -> list[Target]:
+    from curation.patches.propose import duplicates_of, rows_named, rows_where
 
-    targets = [row_named(store, version, args.row)] if args.row else rows_where(store, version, args.where)
+    targets = rows_named(store, version, args.row, root) if args.row else rows_where(store, version, args.where)
     more = duplicates_of(store, version, targets) if args.drop else []
     if more and not args.duplicates and not args.json:
         what = f"{count_of_rows(len(more))} left out of {version.name} as duplicates of them may take their place"

@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.errors import ConfigError
+from curation.lookup import Tables, find
 from curation.patches.entry import expectation
 from curation.store import Store, VersionInfo
 from curation.store.kept_rows import kept_rows
+from curation.validate import format_validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Author:
 
     name: str
     time: str  # UTC, ISO 8601
-    reason: str = ""
+    reason: str
     tags: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, Any]:
@@ -74,20 +76,41 @@ def duplicates_of(store: Store, version: VersionInfo, targets: Sequence[Target])
     return [Target(name, converted[name], found[name]["source"], found[name]["line"], None) for name in sorted(found)]
 
 
-def row_named(store: Store, version: VersionInfo, prefix: str) -> Target:
-    """The row whose id begins so, kept or not; ConfigError if none or several do."""
+def rows_named(store: Store, version: VersionInfo, names: Sequence[str], root: Path) -> list[Target]:
+    """The rows, kept or not, that FILE:LINE or the beginning of an id name, each once; ConfigError if one names none.
+
+    `root` is the workspace: files may be given relative to it, or to the current folder.
+    """
+    targets = (_row_named(store, version, name, root) for name in names)
+    return list({target.row_id: target for target in targets}.values())
+
+
+def _row_named(store: Store, version: VersionInfo, name: str, root: Path) -> Target:
     ledger = store.table(version, "ledger", ["row_id", "source", "line", "verdict", "split"])
-    wanted = prefix.replace("-", "").lower()
-    ids = ledger["row_id"].drop_null().unique().to_pylist()
-    found = sorted(name for name in ids if len(wanted) >= 4 and name.hex().startswith(wanted))
+    found = _at_line(store, version, name, root) if ":" in name else _beginning(ledger, name)
     if len(found) != 1:
         how = "is not a row" if not found else f"means {len(found)} rows"
-        raise ConfigError(f"--row {prefix}: {how} of {version.name}; give an id as `curate why FILE:LINE` shows it")
+        raise ConfigError(f"--row {name}: {how} of {version.name}; give FILE:LINE, or an id as `curate why` shows it")
     lines = ledger.filter(pc.equal(ledger["row_id"], pa.scalar(found[0], pa.binary(16)))).to_pylist()
     line = next((line for line in lines if line["verdict"] == "kept"), lines[0])
     stored = store.rows(version, found).to_pylist()[0]
     converted = stored["converted"] or stored["record"]
     return Target(found[0], converted.encode(), line["source"], line["line"], line["split"])
+
+
+def _beginning(ledger: Any, prefix: str) -> list[bytes]:
+    wanted = prefix.replace("-", "").lower()
+    ids = ledger["row_id"].drop_null().unique().to_pylist()
+    return sorted(name for name in ids if len(wanted) >= 4 and name.hex().startswith(wanted))
+
+
+def _at_line(store: Store, version: VersionInfo, place: str, root: Path) -> list[bytes]:
+    tables = Tables(store, version)
+    try:
+        ids = {tables.entry(index)["row_id"] for index in find(tables, place, root)}
+    except ConfigError as error:
+        raise ConfigError(f"--row {error}") from None
+    return sorted(ids - {None})  # a quarantined unit is no row
 
 
 def entries(
@@ -147,6 +170,8 @@ def whole_record(path: Path) -> dict[str, Any]:
     messages = value.get("messages") if isinstance(value, dict) else value
     if not isinstance(messages, list):
         raise ConfigError(f'--edit {path}: must hold {{"messages": [...]}}, or the list of messages alone')
+    if problem := format_validator("record.schema.json").explain({"messages": messages, "meta": {}}):
+        raise ConfigError(f"--edit {path}: {problem}")
     return {"messages": messages}
 
 

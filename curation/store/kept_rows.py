@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import duckdb
+
 from curation.errors import ConfigError
 from curation.store.database import Store
 from curation.store.sql import query
@@ -31,6 +33,7 @@ def kept_rows(store: Store, condition: str, version: VersionInfo) -> Any:
     `source` is a file's path in the workspace; where no row matches, its name without folder and endings counts too.
     """
     try:
+        _one_expression(condition)
         found = query(store, _SELECT.format(source="l.source", condition=condition), version.name)
         if not found.num_rows:
             found = query(store, _SELECT.format(source=_STEM, condition=condition), version.name)
@@ -38,3 +41,11 @@ def kept_rows(store: Store, condition: str, version: VersionInfo) -> Any:
         said = str(error).removeprefix("sql: ")
         raise ConfigError(f"--where: {said}; a condition reads like source = 'raw/a.jsonl' and line > 10") from None
     return found
+
+
+def _one_expression(condition: str) -> None:
+    """ConfigError unless the condition stands by itself: brackets that close ours would select other rows."""
+    try:
+        duckdb.SQLExpression(condition)
+    except duckdb.Error as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
