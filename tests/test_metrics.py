@@ -117,6 +117,16 @@ def test_a_varying_number_of_references_is_in_the_signature() -> None:
     assert "nrefs:var" in measure("chrf", ENGLISH).signature
 
 
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_a_missing_output_does_not_change_the_signature(name: str) -> None:
+    """Else two runs of one exam could not be compared because one of them lost an item."""
+    references, languages = [["a"], ["b"], ["c", "d"]], ["en", "zh", "ro"]
+    made = [
+        measure(name, Items(outputs, references, languages=languages)) for outputs in (["a"] * 3, ["a", None, None])
+    ]
+    assert made[0].signature == made[1].signature
+
+
 def test_bleu_cuts_chinese_and_japanese_into_characters() -> None:
     items = Items(["我喜欢猫和狗", "猫が好きです"], [["我喜欢猫和鸟"], ["猫が好きだ"]], languages=["zh", "ja"])
     measured = measure("bleu", items)
@@ -220,6 +230,8 @@ def test_an_unknown_metric_or_option_suggests_the_right_one() -> None:
 def test_columns_of_unequal_length_are_refused() -> None:
     with pytest.raises(DataError, match="items: references has 1 entries, outputs 2"):
         Items(["a", "b"], [["a"]])
+    with pytest.raises(DataError, match="items: references must be a list of texts for every item"):
+        Items(["abc"], ["abc"])  # else every letter would be a reference
 
 
 def full_items(n: int, rng: np.random.Generator) -> Items:

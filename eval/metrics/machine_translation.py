@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from curation.errors import ConfigError
-from eval.metrics.metric import Floats, Items, Measured, referenced, references_of, spread, take
-from eval.metrics.overlap import Ints, first_best, shared_ngrams
+from eval.metrics.metric import Floats, Items, Measured, referenced, references_of, spread, take, with_references
+from eval.metrics.overlap import first_best, shared_ngrams
 from eval.metrics.tokens import code_points
 
 _ORDERS: Final = 4  # of BLEU, in words
@@ -38,16 +38,14 @@ def bleu(items: Items, options: Mapping[str, Any]) -> Measured:
     if chosen is not None and chosen not in library.BLEU.TOKENIZERS:
         raise ConfigError(f'metric bleu: tokenize: "{chosen}" is none of {", ".join(library.BLEU.TOKENIZERS)}')
     rows = referenced(items, "bleu")
-    scorers: dict[str, Any] = {}
+    names = {i: chosen or _TOKENIZE.get(items.language(i) or "", "13a") for i in with_references(items)}
+    # exp smoothing changes no count; effective order is asked of a scorer of single sentences
+    scorers = {name: library.BLEU(tokenize=name, effective_order=True) for name in sorted(set(names.values()))}
     counts = np.zeros((len(rows), 2 + 2 * _ORDERS))
     for n, i in enumerate(rows.tolist()):
-        name = chosen or _TOKENIZE.get(items.language(i) or "", "13a")
-        if name not in scorers:
-            # exp smoothing changes no count; effective order is asked of a scorer of single sentences
-            scorers[name] = library.BLEU(tokenize=name, effective_order=True)
-        score = scorers[name].sentence_score(items.outputs[i], list(references_of(items, i)))
+        score = scorers[names[i]].sentence_score(items.outputs[i], list(references_of(items, i)))
         counts[n] = [score.sys_len, score.ref_len, *score.counts, *score.totals]
-    signature = _signature(library.BLEU(), items, rows).replace("tok:13a", f"tok:{'+'.join(sorted(scorers)) or '13a'}")
+    signature = _signature(library.BLEU(), items).replace("tok:13a", f"tok:{'+'.join(scorers) or '13a'}")
     item = spread(_bleu(counts, effective_order=True), rows, len(items))
     return Measured("bleu", signature, spread(counts, rows, len(items)), item, bleu_of_sums)
 
@@ -88,7 +86,7 @@ def chrf(items: Items, options: Mapping[str, Any]) -> Measured:
     stats = counts.reshape(len(counts), 3 * _CHARACTERS)
     best = stats[first_best(chrf_of_sums(stats), np.asarray(owner, np.int64))]
     item = spread(chrf_of_sums(best), rows, len(items))
-    signature = _signature(_sacrebleu().CHRF(), items, rows)
+    signature = _signature(_sacrebleu().CHRF(), items)
     return Measured("chrf", signature, spread(best, rows, len(items)), item, chrf_of_sums)
 
 
@@ -104,8 +102,8 @@ def chrf_of_sums(sums: Floats) -> Floats:
     return np.asarray(100 * score)
 
 
-def _signature(scorer: Any, items: Items, rows: Ints) -> str:
+def _signature(scorer: Any, items: Items) -> str:
     """sacrebleu's, for this many references an item."""
-    counts = {len(references_of(items, i)) for i in rows.tolist()}
+    counts = {len(references_of(items, i)) for i in with_references(items)}
     scorer.num_refs = counts.pop() if len(counts) == 1 else -1
     return f"{'BLEU' if scorer.__class__.__name__ == 'BLEU' else 'chrF2'}|{scorer.get_signature().format()}"

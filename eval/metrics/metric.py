@@ -44,6 +44,9 @@ class Items:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.outputs):
                 raise DataError(f"items: {name} has {len(column)} entries, outputs {len(self.outputs)}; give one each")
+        for name in ("references", "options"):
+            if any(isinstance(entry, str) for entry in getattr(self, name) or ()):
+                raise DataError(f"items: {name} must be a list of texts for every item, not one text")
 
     def __len__(self) -> int:
         return len(self.outputs)
@@ -147,16 +150,16 @@ def numbers(items: Items, name: str, metric: str) -> Floats:
 
 def referenced(items: Items, metric: str) -> npt.NDArray[np.int64]:
     """The items that have an output and a reference; DataError if there are items and none of them has."""
-    references = items.references
-    there = [
-        i
-        for i, output in enumerate(items.outputs)
-        if output is not None and references is not None and references[i] is not None and len(references[i] or ())
-    ]
+    there = [i for i in with_references(items) if items.outputs[i] is not None]
     if len(items) and not there:
         what = "a reference" if any(o is not None for o in items.outputs) else "an output"
         raise DataError(f"metric {metric}: none of {len(items)} items has {what}; leave {metric} out, or give them")
     return np.asarray(there, np.int64)
+
+
+def with_references(items: Items) -> list[int]:
+    """What a signature may depend on: the same for every model that sits the exam, whatever outputs it lacks."""
+    return [i for i, references in enumerate(items.references or ()) if references]
 
 
 def references_of(items: Items, i: int) -> Sequence[str]:

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from eval.metrics.metric import Floats, Items, Measured, Metric, mean_of, referenced, references_of, spread, take
+from eval.metrics.metric import (
+    Floats,
+    Items,
+    Measured,
+    Metric,
+    mean_of,
+    referenced,
+    references_of,
+    spread,
+    take,
+    with_references,
+)
 from eval.metrics.overlap import Ints, common_subsequences, f1, first_best, shared_ngrams, union_hits
 from eval.metrics.tokens import ascii_tokens, encode, stem, tokenizer
 
@@ -46,26 +57,26 @@ def rouge(variant: str) -> Metric:
 def _pairs(items: Items, name: str, stemmer: bool, lines: bool) -> _Pairs:
     rows = referenced(items, name)
     owner: list[int] = []
-    outputs, references, used = [], [], set()
+    outputs, references = [], []
     for i in rows.tolist():
-        tokenizer_name, cut = _cut(items.language(i), stemmer, lines)
-        used.add(tokenizer_name)
+        cut = _cut(items.language(i), stemmer, lines)
         output = cut(items.outputs[i] or "")
         for reference in references_of(items, i):
             owner.append(i)
             outputs.append(output)
             references.append(cut(reference))
+    used = {tokenizer(items.language(i))[0] for i in with_references(items)}
     return _Pairs(rows, np.asarray(owner, np.int64), outputs, references, "+".join(sorted(used)))
 
 
-def _cut(language: str | None, stemmer: bool, lines: bool) -> tuple[str, Callable[[str], list[list[str]]]]:
-    """(tokenizer's name, text -> its lines' tokens)."""
-    name, words = tokenizer(language)
+def _cut(language: str | None, stemmer: bool, lines: bool) -> Callable[[str], list[list[str]]]:
+    """Text -> its lines' tokens."""
+    _, words = tokenizer(language)
     if stemmer and language == "en":
         words = _stemmed
     if lines:
-        return name, lambda text: [words(line) for line in text.split("\n") if line]
-    return name, lambda text: [words(text)]
+        return lambda text: [words(line) for line in text.split("\n") if line]
+    return lambda text: [words(text)]
 
 
 def _stemmed(text: str) -> list[str]:
