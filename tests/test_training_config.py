@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -81,15 +81,56 @@ def test_each_key_changes_the_hash(key: str) -> None:
     assert training_config(json.loads(json.dumps(changed.as_json()))) == changed
 
 
-@pytest.mark.skipif(not (ROOT / "train" / "trainer.py").exists(), reason="the trainer, which reads half, is not here")
-def test_each_key_is_read() -> None:
+@pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "train" / "run.py").exists(), reason="the trainer, which reads half, is not here")
+# peft asks for a property that transformers has renamed
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_a_training_reads_each_key(tmp_path: Path) -> None:
     """By code other than the config's own: an option that nothing reads is a lie."""
-    read: set[str] = set()
-    for path in [*(ROOT / "train").rglob("*.py"), ROOT / "app" / "cli" / "train.py"]:
-        if path.name != "config.py":
-            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-            read |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    assert [key for key in KEYS if key not in read] == []
+    pytest.importorskip("torch")
+    pytest.importorskip("peft")
+    from curation import build
+    from curation.runs import run_place
+    from curation.workspace import init_workspace
+    from tests.tiny_model import tiny_model
+    from train.data import open_source
+    from train.run import train
+
+    raw = tmp_path / "raw.jsonl"
+    rows = [{"question": f"Where is part {i} of pump {i * i}?", "answer": f"In drawer {i}."} for i in range(40)]
+    rows.append({"question": "Where is the very last of all the parts? " * 30, "answer": "Nobody knows."})
+    raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    place = init_workspace(tmp_path / "w", [str(raw)])
+    build(place)
+    tiny_model(place.root / "tiny")
+    seen.clear()
+    by_steps = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    chosen = {
+        "select": "validation_loss",
+        "early_stopping_patience": 1,
+        "max_steps": 1,
+        "max_length": 128,
+        "overlong": "drop",
+    }
+    config = Traced("tiny", **by_steps, **chosen)  # type: ignore[arg-type]
+    train(config, open_source("latest", place), run_place(place, place.root), near=place.root)
+    # What names a version is read by the command, before there is a source.
+    assert set(KEYS) - seen - {"version"} == set()
+
+
+seen: set[str] = set()
+
+
+class Traced(TrainingConfig):
+    """Notes which keys are read, by code that asks for one and not by code that goes through all of them."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        asking = Path(sys._getframe(1).f_code.co_filename).name
+        if asking not in ("config.py", "dataclasses.py"):
+            seen.add(name)
+        return super().__getattribute__(name)
 
 
 def test_values_on_the_command_line_are_yaml_and_the_last_one_counts() -> None:
