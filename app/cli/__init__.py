@@ -18,7 +18,7 @@ from curation.errors import ConfigError, CurateError, did_you_mean
 
 COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
-    *("patch", "sql", "verify", "gc", "runs"),
+    *("patch", "sql", "verify", "gc", "runs", "import-run"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.
@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(words: list[str], heard: Namespace) -> int:
+    _refuse_other_bytes(words)
     parser, commands = _parser()
     try:
         args, extra = parser.parse_known_args(words, heard)
@@ -65,6 +66,17 @@ def _run(words: list[str], heard: Namespace) -> int:
     return code
 
 
+def _refuse_other_bytes(words: list[str]) -> None:
+    """Bytes that are not UTF-8 reach us as lone surrogates, which no file of ours can hold."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f'argument "{visible(word)}" is not UTF-8; rename the file, or write the text in UTF-8'
+            ) from None
+
+
 def _parser() -> tuple[Parser, dict[str, ModuleType]]:
     parser = Parser(
         prog="curate",
@@ -73,7 +85,7 @@ def _parser() -> tuple[Parser, dict[str, ModuleType]]:
     )
     parser.add_common()
     parser.add_argument("--version", nargs=0, action=PrintVersion, help="print the version and exit")
-    commands = {name: importlib.import_module(f"app.cli.{name}") for name in COMMANDS}
+    commands = {name: importlib.import_module(f"app.cli.{name.replace('-', '_')}") for name in COMMANDS}
     for command in commands.values():
         command.add_parser(parser)
     return parser, commands
