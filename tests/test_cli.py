@@ -189,3 +189,19 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -c 'import time; time.sleep(0.3); from app.cli import main; exit(main([\"--help\"]))'"
     done = subprocess.run(["bash", "-c", f"{command} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "argv", [["build", "raw/caf\udce9.jsonl"], ["why", "--grep", "\udcff"], ["-C", "\udce9", "stats"]]
+)
+def test_an_argument_that_is_not_utf8_is_one_line(argv: list[str], tmp_path: Path, capsys: Capture) -> None:
+    assert main([*argv, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert err.endswith('" is not UTF-8; rename the file, or write the text in UTF-8\n')
+    assert err.count("\n") == 1
+    assert json.loads(out)["exit_code"] == 2
+
+
+def test_an_option_given_twice_is_refused(capsys: Capture) -> None:
+    assert main(["export", "--to", "a", "--format", "alpaca", "--to", "b"]) == 2
+    assert capsys.readouterr().err == "curate export: --to: is given twice; leave one out\n"

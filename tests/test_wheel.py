@@ -29,3 +29,8 @@ def test_wheel_holds_each_file_of_the_packages(tmp_path: Path) -> None:
     assert held == wanted
     assert "schemas/recipe.schema.json" in held
     assert "data/recipe.yaml" in held
+
+
+def test_packages_of_code_say_that_they_are_typed() -> None:
+    """Without the mark mypy takes everything imported from an installed package for Any."""
+    assert [p for p in PACKAGES if not (ROOT / p / "py.typed").is_file()] == ["data", "schemas"]
