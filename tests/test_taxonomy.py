@@ -1,0 +1,112 @@
+"""The taxonomy: changed with a history that earlier tags are read by, refused where it contradicts itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from curation.errors import ConfigError
+from curation.store.journal import open_journal
+from curation.store.tags import OK, Tag, add_tags, new_id
+from curation.workspace import init_workspace
+from eval.taxonomy import (
+    DEFAULT,
+    FILE,
+    RESERVED_KEYS,
+    VERDICT,
+    TagDefinition,
+    add,
+    load_taxonomy,
+    merge,
+    rename,
+    save_taxonomy,
+    split,
+)
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    changed = split(
+        merge(DEFAULT, ["made up", "wrong fact"], "unsupported", by="ana", reason="same"), "tone", ["rude", "stiff"]
+    )
+    save_taxonomy(tmp_path, changed)
+    assert load_taxonomy(tmp_path) == changed
+    assert load_taxonomy(tmp_path / "elsewhere") == DEFAULT
+
+
+def test_earlier_tags_are_read_by_their_present_name() -> None:
+    second = rename(DEFAULT, "made up", "invented")
+    third = merge(second, ["invented", "wrong fact"], "unsupported")
+    fourth = add(third, "made up", TagDefinition("A new meaning."))
+    assert fourth.present("made up", "v1") == "unsupported"
+    assert fourth.present("invented", "v2") == "unsupported"
+    assert fourth.present("made up", "v4") == "made up"  # a later tag of the same name is another one
+    assert fourth.present("tone", "v1") == "tone"
+    assert [c.change for c in fourth.history] == ["rename", "merge", "add"]
+
+
+def test_a_split_tag_stays_above_its_kinds() -> None:
+    found = split(DEFAULT, "tone", ["rude", "stiff"])
+    assert found.tags["rude"].parent == "tone"
+    assert found.present("tone", "v1") == "tone"
+    assert "tone" in found.tags
+
+
+def test_merging_into_one_of_them_keeps_its_definition_and_moves_children() -> None:
+    nested = split(DEFAULT, "tone", ["rude", "stiff"])
+    found = merge(nested, ["tone", "off topic"], "off topic")
+    assert found.tags["off topic"].definition == DEFAULT.tags["off topic"].definition
+    assert found.tags["rude"].parent == "off topic"
+    assert "tone" not in found.tags
+
+
+def test_every_tag_has_a_key_of_its_own_that_review_does_not_use() -> None:
+    found = split(DEFAULT, "tone", ["rude", "stiff"]).hotkeys()
+    assert set(found.values()) == {*DEFAULT.tags, "rude", "stiff"}
+    assert not set(found) & RESERVED_KEYS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("taxonomy: 1\ntags:\n  a: {definition: x, parent: b}\n", 'tags.a.parent: "b" is no tag above it'),
+        (
+            "taxonomy: 1\ntags:\n  a: {definition: x, parent: b}\n  b: {definition: x, parent: a}\n",
+            "is no tag above it",
+        ),
+        ("taxonomy: 1\ntags:\n  a: {definition: x, hotkey: k}\n  b: {definition: x, hotkey: k}\n", '"k" is used by a'),
+        ("taxonomy: 1\ntags:\n  a: {definition: x, hotkey: '1'}\n", "is used by the review itself"),
+        (f"taxonomy: 1\ntags:\n  {OK}: {{definition: x}}\n", "has a meaning of its own"),
+        ("taxonomy: 1\ntags:\n  a: {defnition: x}\n", "defnition is not a known key; did you mean"),
+    ],
+)
+def test_a_taxonomy_that_contradicts_itself_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        load_taxonomy(tmp_path)
+
+
+@pytest.mark.parametrize(("tag", "value"), [("made upp", ""), (VERDICT, "right"), ("helpfulness", "very")])
+def test_what_the_taxonomy_does_not_have_cannot_be_given(tag: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="is not a"):
+        DEFAULT.check(tag, value)
+    DEFAULT.check(VERDICT, "partly")
+    DEFAULT.check("helpfulness", "mostly")
+    DEFAULT.check(OK)
+
+
+def test_the_command_changes_it_and_counts_by_present_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = init_workspace(tmp_path / "w")
+    with open_journal(here.store_path / "journal.sqlite") as journal:
+        add_tags(journal, [Tag(new_id(), "p", "r", "made up", taxonomy="v1", author="ana")])
+    place = ["-C", str(here.root)]
+    assert main([*place, "taxonomy", "merge", "made up", "wrong fact", "--into", "unsupported", "--as", "ana"]) == 0
+    capsys.readouterr()
+    assert main([*place, "taxonomy", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["version"], found["tags"]["unsupported"]["given"]) == (2, 1)
+    assert load_taxonomy(here.root).history[0].by == "ana"
+    for words in (["merge", "tone"], ["rename", "tonne", "x"], ["frobnicate"], ["init"]):
+        assert main([*place, "taxonomy", *words]) == 2
