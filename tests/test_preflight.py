@@ -26,6 +26,7 @@ from tests.tiny_model import tiny_model
 from train.config import TrainingConfig
 from train.data import Row, open_source
 from train.estimate import estimate
+from train.model.adapter import new_adapter
 from train.model.folder import model_folder, tensor_shapes
 from train.preflight import Preflight, Prepared, prepare
 from train.token_rows import read_head, untrained
@@ -113,6 +114,24 @@ def test_an_end_that_was_never_trained(
     assert codes(prepared(place, base_model=folder, trainable_token_indices=(END,)).preflight)[0] == []
     with pytest.raises(DataError, match="was never trained"):
         found.require()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("model", ["tiny", "tied"])
+def test_what_is_offered_trains_the_row_of_the_head(model: str, place: Workspace) -> None:
+    """Given a bare list, peft trains the row of the embedding alone, and the model never learns to say the token."""
+    pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(place.root / "models" / model)
+    adapted = new_adapter(base, TrainingConfig("m", trainable_token_indices=(END,)))
+    before = adapted(input_ids=torch.ones(1, 1, dtype=torch.long)).logits[0, 0]
+    with torch.no_grad():
+        for name, weights in adapted.named_parameters():
+            if "trainable_tokens" in name:
+                weights += 1
+    after = adapted(input_ids=torch.ones(1, 1, dtype=torch.long)).logits[0, 0]
+    assert (before != after).nonzero().flatten().tolist() == [END]
 
 
 def test_no_row_of_a_model_without_such_rows_is_suspected(place: Workspace) -> None:

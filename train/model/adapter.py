@@ -41,13 +41,19 @@ def new_adapter(base: Any, settings: AdapterSettings) -> Any:
         lora_dropout=settings.lora_dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
         use_rslora=settings.use_rslora,
-        trainable_token_indices=list(settings.trainable_token_indices) or None,
+        trainable_token_indices=_trained_rows(base, list(settings.trainable_token_indices)) or None,
     )
     set_seed(settings.seed)
     try:
         return get_peft_model(base, config)
     except ValueError as error:
         raise ConfigError(f"lora_target_modules: {' '.join(str(error).split())[:200]}") from None
+
+
+def _trained_rows(base: Any, tokens: list[int]) -> dict[str, list[int]]:
+    """The tokens' rows of embedding and head: given a bare list, peft would leave out a head that is not tied."""
+    ends = (base.get_input_embeddings(), base.get_output_embeddings())
+    return {name: tokens for name, module in base.named_modules() if tokens and module in ends}
 
 
 def load_adapter(base: Any, folder: Path) -> Any:
