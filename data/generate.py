@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from data import chats, desk, domain, german, guards, howto, knowledge, layouts, romanian, science
+from data import chats, desk, domain, german, guards, howto, knowledge, layouts, romanian, science, science_facts
 from data.defects import plant
 from data.draw import Draw
 from data.layouts import Entry
@@ -64,6 +64,7 @@ def generate(out: Path, seed: int = SEED, defects: bool = True) -> dict[str, Any
     places = {name: layouts.write_entries(raw / name, entries, FREE_FORM[name]) for name, entries in files.items()}
     rows |= {f"raw/{name}": len(entries) for name, entries in files.items()}
     (out / "eval" / "science_sample.jsonl").write_bytes(layouts.jsonl(list(science.items())))
+    (out / "eval" / "science_300.jsonl").write_bytes(layouts.jsonl(science_facts.exam()))
     manifest = {
         "about": "Written by data/generate.py; see data/README.md. unit counts from 0, line from 1.",
         "seed": seed,

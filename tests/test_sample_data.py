@@ -53,6 +53,7 @@ KINDS = {
     "unbalanced_fence": 4,
 }
 LATER = {"personal_data"}
+EXAMS = ["eval/science_300.jsonl", "eval/science_sample.jsonl"]
 
 PINNED = [14, 78, 65, 21, 76, 32, 37, 99]
 
@@ -175,7 +176,7 @@ def test_another_seed_writes_other_files(tmp_path: Path) -> None:
     generate(tmp_path / "two", SEED + 1)
     assert files_below(tmp_path / "one") == files_below(tmp_path / "two")
     same = [n for n, content in files_below(tmp_path / "one").items() if (DATA / n).read_bytes() == content]
-    assert same == ["eval/science_sample.jsonl"]
+    assert same == EXAMS
 
 
 def test_without_defects_nothing_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +184,7 @@ def test_without_defects_nothing_is_wrong(tmp_path: Path, capsys: pytest.Capture
     assert "0 wrong answers, 0 planted defects" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "manifest.json").read_bytes())
     assert (manifest["defects"], manifest["wrong_answers"]["units"]) == ([], [])
-    assert set(files_below(tmp_path)) == {*MANIFEST["rows"], "eval/science_sample.jsonl", "manifest.json"}
+    assert set(files_below(tmp_path)) == {*MANIFEST["rows"], *EXAMS, "manifest.json"}
     told = [
         conversation(json.loads(line))
         for name in FREE_FORM
