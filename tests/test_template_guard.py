@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 
 from curation.errors import ConfigError
 from curation.runs import Run
+from tests.shared_data import shared
 from tests.test_runs import training
 from tests.tiny_model import CHAT_TEMPLATE, tiny_model
 from train.model.check import check_template, fingerprint
@@ -153,7 +154,7 @@ TOKENIZERS: Final[list[tuple[Change, str]]] = [
     (tokenizer(add_token), "tokenizer.json: added_tokens"),
     (config(bos_token="</s>"), "tokenizer_config.json: bos_token"),
     (config(eos_token="</s>"), "tokenizer_config.json: eos_token"),
-    (config(add_bos_token=True), "tokenizer_config.json: add_bos_token"),
+    (put("model", "dropout", value=0.5), "tokenizer.json: model"),
 ]
 
 
@@ -205,6 +206,7 @@ SAME: Final[list[Change]] = [
     config(model_max_length=4096),
     config(pad_token="<|end|>"),
     config(padding_side="left"),
+    config(unk_token="<pad>", add_eos_token=False),
     put("truncation", value={"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}),
     another("README.md", "notes"),
     another("special_tokens_map.json", '{"bos_token": "<s>", "eos_token": "<|end|>"}'),
@@ -278,9 +280,24 @@ def test_another_choice_of_template_is_refused(model: Path) -> None:
             check_template(run, chosen(model, other), model)
 
 
+def test_a_bos_that_the_tokenizer_begins_to_add_is_refused(model: Path, tmp_path: Path) -> None:
+    """chatml has none of its own: then every text begins otherwise."""
+    folder = changed(model, tmp_path / "base", config(add_bos_token=True))
+    with pytest.raises(ConfigError, match='it begins a text with "<s>", not ""'):
+        check_template(trained_with(model, Wanted("chatml")), chosen(folder, Wanted("chatml")), folder)
+
+
 def test_without_a_fingerprint_the_hashes_decide(model: Path, tmp_path: Path) -> None:
     run = replace(trained_with(model), fingerprint={})
     check_template(run, chosen(model), model)
     folder = changed(model, tmp_path / "base", jinja("{{ m.content }}", "{{ m.content | trim }}"))
     with pytest.raises(ConfigError, match="another template"):
         check_template(run, chosen(folder), folder)
+
+
+def test_a_published_tokenizer_saved_anew_passes(tmp_path: Path) -> None:
+    """Saving spells out what stories260K leaves unsaid: add_bos_token, a post-processor, the unknown token."""
+    source = shared("tinyllama/stories260K_hf")
+    folder = changed(source, tmp_path / "base", saved_by_transformers)
+    check_template(trained_with(source, Wanted("chatml")), chosen(folder, Wanted("chatml")), folder)
+    assert chosen(folder, Wanted("chatml")).sha256 != chosen(source, Wanted("chatml")).sha256

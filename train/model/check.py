@@ -15,8 +15,9 @@ from curation.templates.layouts import LAYOUTS
 from train.model.template import ModelTemplate
 
 _TEXT: Final = "template"
-_NAMED: Final = ("bos_token", "eos_token", "unk_token")  # padding is never seen by a model
-_SETTINGS: Final = ("add_bos_token", "add_eos_token", "add_prefix_space", "legacy", "split_special_tokens")
+_NAMED: Final = ("bos_token", "eos_token")  # padding is never seen by a model
+# Of a tokenizer without a tokenizer.json. Whether it adds a BOS shows in the template's text.
+_SETTINGS: Final = ("add_prefix_space", "legacy")
 # What tokenizer.json says of a call, not of the tokens. The post-processor adds special tokens, which here the template
 # writes; transformers makes one up on saving.
 _ASIDE: Final = ("version", "truncation", "padding", "post_processor")
@@ -36,10 +37,6 @@ def fingerprint(template: ModelTemplate, tokenizer: Path) -> dict[str, str]:
     named = special_tokens(tokenizer)
     for key in _NAMED:
         parts[f"tokenizer_config.json: {key}"] = named.get(key)
-    settings = read_json(tokenizer / "tokenizer_config.json")
-    for key in _SETTINGS:
-        if isinstance(settings.get(key), bool):
-            parts[f"tokenizer_config.json: {key}"] = settings[key]
     return {name: hashlib.sha256(canonical(value)).hexdigest()[:16] for name, value in parts.items()}
 
 
@@ -92,4 +89,6 @@ def _fast(folder: Path) -> dict[str, Any]:
 
 def _slow(folder: Path) -> dict[str, Any]:
     found = [name for name in _WHOLE_FILES if (folder / name).is_file()]
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in found}
+    settings = read_json(folder / "tokenizer_config.json")
+    parts = {f"tokenizer_config.json: {key}": settings.get(key) for key in _SETTINGS}
+    return parts | {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in found}
