@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from curation.accounts import StageAccount, account, source_accounts
+from curation.decontamination.evaluation_sets import EvaluationSet
 from curation.errors import DataError
 from curation.gather import Gathered, gather
 from curation.ingest import IngestOptions
@@ -27,7 +28,13 @@ from curation.runner import Runner
 from curation.selection.config import SelectConfig
 from curation.splits import split
 from curation.stages.conflicts import conflicts
-from curation.stages.decontaminate import Contamination, DecontaminateConfig, decontaminate, find_contamination
+from curation.stages.decontaminate import (
+    Contamination,
+    DecontaminateConfig,
+    decontaminate,
+    find_contamination,
+    sets_named,
+)
 from curation.stages.exact import exact
 from curation.stages.filters import filters
 from curation.stages.language import language
@@ -79,6 +86,7 @@ def run_stages(
     """
     notes: list[str] = []
     template = _template(recipe, workspace)  # a wrong path is told before anything is read
+    sets = sets_named(recipe.decontaminate, workspace.root)
     sources = expand(recipe.sources, workspace.root, notes)
     entries = load_patches(workspace.root)
     gathered, reading, more = _read(sources, entries, workspace, options, progress)
@@ -102,7 +110,7 @@ def run_stages(
     rows = run.stage("conflicts", conflicts, rows, recipe.conflicts)
     rows = run.stage("exact", exact, rows, recipe.exact)
     rows = run.stage("near", near, rows, recipe.near)
-    rows = run.stage("decontaminate", _decontaminate(workspace, found), rows, recipe.decontaminate)
+    rows = run.stage("decontaminate", _decontaminate(workspace, sets, found), rows, recipe.decontaminate)
     rows = run.stage("select", _select(notes), rows, recipe.select)
     run.refuse_nothing_left()
 
@@ -181,11 +189,11 @@ def _count(
     return counted
 
 
-def _decontaminate(workspace: Workspace, found: list[Contamination]) -> Any:
+def _decontaminate(workspace: Workspace, sets: tuple[EvaluationSet, ...], found: list[Contamination]) -> Any:
     """The stage, which leaves what it found in `found`: that is stored with the version, also in report mode."""
 
     def stage(rows: Any, config: DecontaminateConfig) -> Verdict:
-        found.append(find_contamination(rows, config, workspace.root))
+        found.append(find_contamination(rows, config, workspace.root, sets))
         return decontaminate(rows, config, found[0])
 
     return stage

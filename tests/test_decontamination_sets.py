@@ -10,8 +10,10 @@ import orjson
 import pytest
 
 from curation.decontamination.evaluation_sets import Item, evaluation_sets
-from curation.errors import DataError
+from curation.errors import ConfigError, DataError
+from curation.pipeline import build
 from tests.decontam_layouts import arc_item
+from tests.lineage_workspace import line, workspace
 from tests.shared_data import shared
 
 LAYOUTS: list[tuple[str, dict[str, Any], Item]] = [
@@ -112,6 +114,14 @@ UNDERSTOOD = (
             b'{"question": "q", "answer": "a"}\n{"question": 7}',
             f"exam.jsonl:2: not an evaluation item, its fields are question; {UNDERSTOOD}",
         ),
+        (
+            b'{"question": "q", "answer": "a"}\n{"question": " ", "answer": "a"}',
+            "exam.jsonl:2: its question is empty; repair this evaluation item",
+        ),
+        (
+            orjson.dumps(arc_item("a", "Where?", ["x", "y"]) | {"answerKey": "E"}),
+            'exam.jsonl:1: its answer "E" names none of its 2 choices; repair this evaluation item',
+        ),
         (b"\n\n", "exam.jsonl: holds no evaluation items; name a file that holds some"),
     ],
 )
@@ -138,3 +148,13 @@ def test_all_of_arc_is_read() -> None:
     sets = evaluation_sets(["*.jsonl.gz"], folder)
     assert sum(len(one.items) for one in sets) == 7_787
     assert all(item.answer in item.choices for one in sets for item in one.items)
+
+
+def test_missing_and_wrong_sets_are_told_before_any_source_is_read(tmp_path: Path) -> None:
+    made = workspace(tmp_path, [line(0)], decontaminate={"against": ["exam.jsonl"]})
+    (tmp_path / "raw" / "rows.jsonl").unlink()  # which would be told otherwise
+    with pytest.raises(ConfigError, match=r"^decontaminate\.against: exam\.jsonl: is not there; check it from "):
+        build(made)
+    (tmp_path / "exam.jsonl").write_text('{"passage": "p"}\n')
+    with pytest.raises(DataError, match=r"^exam\.jsonl:1: not an evaluation item"):
+        build(made)

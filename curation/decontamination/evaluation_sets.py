@@ -63,7 +63,19 @@ def _items(source: Source) -> Iterator[Item]:
         if item is None:
             shown = ", ".join(fields_of([value])[:8]) or "none"
             raise DataError(f"{where}: not an evaluation item, its fields are {shown}; understood are {_LAYOUTS}")
+        if problem := _problem(item, value):
+            raise DataError(f"{where}: {problem}; repair this evaluation item")
         yield item
+
+
+def _problem(item: Item, value: dict[str, Any]) -> str:
+    """What keeps an item of the right layout from being found, or from being scored."""
+    if not item.stem.strip():
+        return "its question is empty"
+    key = value.get("answerKey", value.get("answer"))
+    if item.choices and not item.answer and key not in (None, ""):
+        return f'its answer "{key}" names none of its {len(item.choices)} choices'
+    return ""
 
 
 def _reader(values: list[dict[str, Any]]) -> Callable[[dict[str, Any], str], Item | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from curation.decontamination.index import Index, candidates, index_of
 from curation.decontamination.matching import Match, Matcher, Question, RowWords
 from curation.decontamination.words import words
 from curation.errors import ConfigError
+from curation.reading.sources import located
 from curation.tables import DROPPED, FLAGGED, Verdict, dropped_table, empty, flagged_table
 
 REASON: Final = "contaminated"
@@ -86,14 +88,26 @@ def decontaminate(rows: Any, config: DecontaminateConfig, found: Contamination) 
     return Verdict(kept, dropped_table(pos, REASON, **about), empty(FLAGGED))
 
 
-def find_contamination(rows: Any, config: DecontaminateConfig, root: Path) -> Contamination:
-    """Compare all rows with the evaluation sets in `config.against`, paths relative to root.
+def sets_named(config: DecontaminateConfig, root: Path) -> tuple[EvaluationSet, ...]:
+    """The evaluation sets that rows are compared with. ConfigError for a path that is not there."""
+    if config.action == "off" or not config.against:
+        return ()
+    for path in config.against:
+        if not glob.has_magic(path) and not path.startswith("hf:") and not located(path, root).exists():
+            raise ConfigError(f"decontaminate.against: {path}: is not there; check it from {root}")
+    return tuple(evaluation_sets(config.against, root))
+
+
+def find_contamination(
+    rows: Any, config: DecontaminateConfig, root: Path, sets: tuple[EvaluationSet, ...] | None = None
+) -> Contamination:
+    """Compare all rows with the evaluation sets in `config.against`, paths relative to root; `sets` if read already.
 
     Rows that a source or field fixes to test or validation are not training rows and are left alone.
     """
-    if config.action == "off" or not config.against:
+    sets = sets_named(config, root) if sets is None else sets
+    if not sets:
         return Contamination(CONTAMINATION.empty_table(), ())
-    sets = tuple(evaluation_sets(config.against, root))
     items = [(number, item) for number, one in enumerate(sets) for item in one.items]
     lines = []
     for pos, at, match in _matches(_training(rows), [item for _, item in items], config):
