@@ -41,6 +41,11 @@ class TokensConfig:
     context: int | None = None
     eos: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.tokenizer is None and (self.context is not None or self.eos is not None):
+            unused = "context" if self.context is not None else "eos"
+            raise ConfigError(f"tokens.{unused}: has no effect without a tokenizer; name one with tokens.tokenizer")
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

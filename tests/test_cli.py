@@ -82,6 +82,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["build", "--worker", "3"], 'curate build: --worker is not an option; did you mean "--workers"?'),
         (["build", "--worker=3"], 'curate build: --worker is not an option; did you mean "--workers"?'),
         (["build", "--workers", "x"], 'curate build: --workers: must be a whole number from 1 up, not "x"'),
+        (["build", "--folds", "1"], 'curate build: --folds: must be a whole number from 2 up, not "1"'),
         (["build", "--workers", "0"], 'curate build: --workers: must be a whole number from 1 up, not "0"'),
         (["build", "--workers"], "curate build: --workers: expected one argument"),
         (["build", "--max-bad", "3"], 'curate build: --max-bad: must be a share such as 0.01 or 1%, not "3"'),

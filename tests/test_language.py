@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from curation.errors import ConfigError
 from curation.ingest import IngestOptions, ingest
 from curation.language.cedilla import fold_cedilla, fold_romanian
-from curation.language.detect import detect_languages
+from curation.language.codes import CODES
+from curation.language.detect import _model, detect_languages
 from curation.language.translation import asks_for_a_language
 from curation.reading.sources import SourceSpec, expand
 from curation.stages.language import COLUMNS, LanguageConfig, language
@@ -221,7 +222,11 @@ def test_empty_input() -> None:
     ("config", "message"),
     [
         ({"action": "remove"}, "language: no action 'remove' with mismatch 'flag'; use flag, drop or off"),
-        ({"allowed": ("English",)}, "language.allowed: 'English' is no language code; use codes such as en, ro, de"),
+        (
+            {"allowed": ("en", "English")},
+            'language.allowed: "English" is no language that can be told; use codes such as en, ro, de',
+        ),
+        ({"allowed": ("ebn",)}, 'language.allowed: "ebn" is no language that can be told; did you mean "en"?'),
         ({"min_confidence": 2}, "language.min_confidence: 2 is not between 0 and 1"),
     ],
 )
@@ -254,3 +259,10 @@ def test_wrong_languages_of_the_sample_data_are_found() -> None:
                 found.add((source.name, pos))
     assert found == planted
     assert planted
+
+
+def test_every_language_that_the_model_can_say_may_be_allowed() -> None:
+    labels = {label.removeprefix("__label__") for _, label in _model().predict("hello\n", 999, 0.0, "strict")}
+    assert len(labels) > 160
+    assert labels - {"wuu", "yue"} <= CODES
+    assert len(CODES) == 174

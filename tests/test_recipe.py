@@ -68,6 +68,11 @@ def test_a_workspace_is_found_from_below(tmp_path: Path) -> None:
     [
         ({"sources": [{"path": "a"}], "split": {"ratios": {"train": 0.9, "test": 0.3}}}, "ratios"),
         ({"sources": [{"path": "a"}], "split": {"ratios": {"train": 1}, "counts": {"test": 2}}}, "counts"),
+        (
+            {"sources": [{"path": "a"}], "tokens": {"context": 10}},
+            "^recipe: tokens.context: has no effect without",
+        ),
+        ({"sources": [{"path": "a"}], "tokens": {"eos": "</s>"}}, "^recipe: tokens.eos: has no effect without"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(recipe: dict[str, object], message: str) -> None:

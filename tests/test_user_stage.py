@@ -14,10 +14,12 @@ import pytest
 
 from curation.conformance import check_stage, odd_rows, rows_table
 from curation.errors import ConfigError, DataError
+from curation.pipeline import BuildOptions, build
 from curation.stages.near import NearConfig, near
 from curation.stages.turns import TurnsConfig, turns
-from curation.stages.user import StageSpec, UserStage, load_stages
+from curation.stages.user import AFTER, StageSpec, UserStage, load_stages
 from curation.tables import DROPPED, FLAGGED, Verdict, dropped_table, empty, flagged_table
+from tests.lineage_workspace import line, workspace
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "stages.md"
 IMPORTS = """\
@@ -54,6 +56,7 @@ BROKEN = [
     ("return Verdict(rows, [], empty(FLAGGED))", "dropped is list, not a pyarrow Table"),
     ("return config['words']", "KeyError: 'words' (mine.py:6)"),
     ("raise SystemExit('bye')", "SystemExit: bye (mine.py:6)"),
+    ("import os; os._exit(0)", "RuntimeError: calls os._exit(0) (mine.py:6)"),
     ("return pa.array([1, 'x'])", "mine.py:6"),
 ]
 
@@ -248,3 +251,13 @@ def test_the_documented_example_works(tmp_path: Path, monkeypatch: pytest.Monkey
         names[name]()
     for name in [name for name in sys.modules if name.split(".")[0] == "stages"]:
         del sys.modules[name]
+
+
+def test_a_stage_may_follow_any_stage_that_takes_rows_out(tmp_path: Path) -> None:
+    rows = [line(n) for n in range(20)]
+    for after in AFTER:
+        made = workspace(tmp_path / after, rows, stages=[{"use": "mine:stage", "after": after}])
+        write(made.root, KEEP_ALL)
+        names = [stage["stage"] for stage in build(made, options=BuildOptions(trust_stages=True)).stages]
+        assert names[names.index(after) + 1] == "mine:stage"
+    assert [name for name in names if name not in (*AFTER, "mine:stage")] == ["read", "split"]

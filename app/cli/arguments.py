@@ -84,11 +84,16 @@ class PrintVersion(argparse.Action):
         parser.exit()
 
 
-def whole_number(text: str) -> int:
+def whole_number(text: str, least: int = 1) -> int:
     """For `type=`: 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'must be a whole number from 1 up, not "{text}"')
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f'must be a whole number from {least} up, not "{text}"')
     return int(text)
+
+
+def several(text: str) -> int:
+    """For `type=`: 2 or more."""
+    return whole_number(text, 2)
 
 
 def share(text: str) -> float:

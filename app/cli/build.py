@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.arguments import Parser, share, whole_number
+from app.cli.arguments import Parser, several, share, whole_number
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import next_commands, page, percent, quote, ratio, seconds, table, visible
@@ -49,7 +49,7 @@ def add_parser(parser: Parser) -> None:
     )
     command.add_argument("-m", "--message", metavar="TEXT", help="a note kept with the version")
     command.add_argument(
-        "--folds", metavar="K", type=whole_number, help="also make K children, each with another part in validation"
+        "--folds", metavar="K", type=several, help="also make K children, each with another part in validation"
     )
     command.add_argument("--trust-stages", action="store_true", help="run the recipe's own stages without their trust:")
     command.add_argument("--stages", action="store_true", help="also show what each stage kept and dropped")

@@ -12,7 +12,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.errors import ConfigError
+from curation.errors import ConfigError, did_you_mean
+from curation.language.codes import CODES
 from curation.language.detect import UNDETERMINED, detect_languages
 from curation.language.translation import asks_for_a_language
 from curation.tables import DROPPED, FLAGGED, Verdict, dropped_table, empty, flagged_table
@@ -39,8 +40,10 @@ class LanguageConfig:
             raise ConfigError(
                 f"language: no action {self.action!r} with mismatch {self.mismatch!r}; use flag, drop or off"
             )
-        if wrong := [code for code in self.allowed if not (code.isascii() and code.islower() and 2 <= len(code) <= 3)]:
-            raise ConfigError(f"language.allowed: {wrong[0]!r} is no language code; use codes such as en, ro, de")
+        if wrong := [code for code in self.allowed if code not in CODES]:
+            hint = did_you_mean(wrong[0], sorted(CODES))
+            hint = hint if "did you mean" in hint else "; use codes such as en, ro, de"
+            raise ConfigError(f'language.allowed: "{wrong[0]}" is no language that can be told{hint}')
         if not 0 <= self.min_confidence <= 1:
             raise ConfigError(f"language.min_confidence: {self.min_confidence} is not between 0 and 1")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from curation.errors import ConfigError, DataError, did_you_mean
 from curation.stages.conservation import problem
@@ -16,7 +17,7 @@ from curation.tables import Verdict
 from curation.user_code import USE, Consent, line_of, load_function, told
 
 # The stages that one may follow. What comes later (split, token counts) takes no rows out.
-AFTER: Final = ("turns", "normalise", "filters", "conflicts", "exact", "near", "decontaminate", "select")
+AFTER: Final = ("turns", "normalise", "filters", "language", "conflicts", "exact", "near", "decontaminate", "select")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class UserStage:
     def __call__(self, rows: Any, config: Any) -> Verdict:
         """Run it; DataError of one line if it raises or breaks a promise. What it prints goes to stderr."""
         try:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(sys.stderr), _no_sudden_end():
                 verdict = self.function(rows, deepcopy(dict(config)))
         except (Exception, SystemExit) as error:
             raise DataError(
@@ -62,6 +63,21 @@ class UserStage:
         if found := problem(rows, verdict):
             raise DataError(f"stage {self.name}: {found}; nothing was published")
         return verdict
+
+
+@contextmanager
+def _no_sudden_end() -> Iterator[None]:
+    """os._exit would end the build with an exit code of the stage's choice, such as 0, and publish nothing."""
+    leave = os._exit
+
+    def refused(status: int) -> NoReturn:
+        raise RuntimeError(f"calls os._exit({status})")
+
+    os._exit = refused
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def load_stages(specs: Sequence[StageSpec], root: Path, trusted: bool = False) -> list[UserStage]:
