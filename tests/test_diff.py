@@ -294,7 +294,7 @@ def test_the_summary_fits_and_tells_the_story(store: Store) -> None:
     assert "added: new source 2 · new in the source 1 · was dropped: too short 1" in text
     assert "removed: source gone 3 · no longer in the source 2 · dropped: exact duplicate 1" in text
     assert "by source: raw/rows.jsonl +2 -3 ~2 · raw/leaves.jsonl -3 · raw/first.jsonl +1 · raw/more.jsonl +1" in text
-    assert lines[-1].startswith("next: curate diff v1 v2 --full · curate why raw/rows.jsonl:")
+    assert lines[-1].startswith("next: curate diff v1 v2 --full · curate why raw/")
 
 
 def test_full_lists_every_change_and_json_is_one_object(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -319,12 +319,28 @@ def test_a_tokenizer_counts_tokens_or_is_refused(store: Store, tmp_path: Path) -
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    found = diff(store, "v1", "v2", command._counter(tmp_path))
+    named = Namespace(tokenizer=str(tmp_path), directory=".")
+    found = diff(store, "v1", "v2", command._counter(named, tmp_path, {}))
     assert found.sizes()["added"].tokens == found.sizes()["added"].words
     assert "tokens" in command.lines(found, Screen())[2]
+    unsaid, recipe = Namespace(tokenizer=None), {"tokens": {"tokenizer": "tokenizer.json"}}
+    assert diff(store, "v1", "v2", command._counter(unsaid, tmp_path, recipe)).sizes() == found.sizes()
+    assert command._counter(unsaid, tmp_path / "gone", recipe) is None
+    assert command._counter(unsaid, tmp_path, {}) is None
     (tmp_path / "tokenizer.json").write_text("{}")
     for path in (tmp_path, tmp_path / "missing", tmp_path / "tokenizer.json"):
         if path.name == "missing":
             path.mkdir()
         with pytest.raises(ConfigError, match="tokenizer"):
-            command._counter(path)
+            command._counter(Namespace(tokenizer=str(path), directory="."), tmp_path, recipe)
+
+
+def test_a_sentencepiece_model_counts_tokens_too(store: Store, tmp_path: Path) -> None:
+    sentencepiece = pytest.importorskip("sentencepiece")
+    texts = iter(["the quick brown fox jumps over the lazy dog"] * 20)
+    with (tmp_path / "tokenizer.model").open("wb") as model:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=texts, model_writer=model, vocab_size=40, model_type="bpe", minloglevel=2
+        )
+    found = diff(store, "v1", "v2", command._counter(Namespace(tokenizer=str(tmp_path), directory="."), tmp_path, {}))
+    assert (found.sizes()["added"].tokens or 0) > found.sizes()["added"].words

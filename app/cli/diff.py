@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,6 @@ from app.cli.difference import difference
 from app.cli.output import emit
 from app.cli.place import folder, stored
 from app.cli.render import LINES, Cell, Screen, clip, next_commands, quote, ratio, table, visible
-from curation.errors import ConfigError
 
 if TYPE_CHECKING:
     from curation.diff import EditedRow, VersionDiff
@@ -37,7 +36,7 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("new", metavar="B", nargs="?", default="latest", help="the other version (default: latest)")
     command.add_argument("--full", action="store_true", help="list every change, edited rows turn by turn")
     command.add_argument(
-        "--tokenizer", metavar="FILE", help="also count tokens, with this tokenizer.json or its folder"
+        "--tokenizer", metavar="FILE", help="count tokens with this tokenizer's file or folder (default: the recipe's)"
     )
 
 
@@ -47,9 +46,9 @@ def run(args: Namespace) -> int:
     leave_pandas_out()
     from curation.diff import diff
 
-    _, store = stored(args)
-    tokens = _counter(folder(args) / args.tokenizer) if args.tokenizer else None
-    found = diff(store, args.old, args.new, tokens)
+    here, store = stored(args)
+    new = store.resolve(args.new)
+    found = diff(store, args.old, new, _counter(args, here.root, new.recipe))
     if args.json:
         emit(args, data(found), [])
         return 0
@@ -58,17 +57,14 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _counter(path: Path) -> Counter:
-    from tokenizers import Tokenizer
+def _counter(args: Namespace, root: Path, recipe: Mapping[str, Any]) -> Counter | None:
+    """Of the tokenizer that was named, or else of the newer version's recipe, where its file is still there."""
+    from curation.tokens import load_tokenizer
 
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
-        raise ConfigError(f"--tokenizer {path}: holds no tokenizer.json" if path.is_dir() else f"{path}: no such file")
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises bare Exception
-        raise ConfigError(f"{file}: is not a tokenizer ({' '.join(str(error).split())[:100]})") from None
-    return lambda texts: [len(e.ids) for e in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    named = (recipe.get("tokens") or {}).get("tokenizer")
+    if args.tokenizer:
+        return load_tokenizer(folder(args) / args.tokenizer).counts
+    return load_tokenizer(root / named).counts if named and (root / named).exists() else None
 
 
 def data(found: VersionDiff) -> dict[str, Any]:
