@@ -14,10 +14,10 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from curation.errors import ConfigError
+from curation.source import Row
 from tests.shared_data import shared
 from tests.tiny_model import CHAT_TEMPLATE, TEXT, tiny_model
 from train.config import TrainingConfig
-from train.data import Row
 from train.encode import IGNORED, Encoded, Refused, encode, encode_all
 from train.model.template import (
     ModelTemplate,

@@ -20,11 +20,11 @@ import torch
 from app.cli.train_check import check, chosen_config
 from curation import build, open_store
 from curation.errors import ConfigError, CurateError, DataError
+from curation.source import Row, open_source
 from curation.workspace import Workspace, init_workspace
 from tests.shared_data import shared
 from tests.tiny_model import tiny_model
 from train.config import TrainingConfig
-from train.data import Row, open_source
 from train.estimate import estimate
 from train.model.adapter import new_adapter
 from train.model.folder import model_folder, tensor_shapes
@@ -382,7 +382,7 @@ def test_a_version_that_is_not_there_or_empty(place: Workspace, tmp_path: Path) 
 def test_a_pack_needs_no_store(place: Workspace, tmp_path: Path) -> None:
     open_store(place.root).version().pack(tmp_path / "v.pack")
     program = (
-        "import sys\nfrom train.data import open_source\nfrom train.preflight import prepare\n"
+        "import sys\nfrom curation.source import open_source\nfrom train.preflight import prepare\n"
         "from train.config import TrainingConfig\nfrom pathlib import Path\n"
         f"made = prepare(TrainingConfig({str(place.root / 'models/tiny')!r}), open_source('v.pack', None))\n"
         "print(len(made.train), [n for n in sys.modules if n.startswith(('duckdb', 'curation.store'))])"

@@ -91,9 +91,9 @@ def test_a_training_reads_each_key(tmp_path: Path) -> None:
     pytest.importorskip("peft")
     from curation import build
     from curation.runs import run_place
+    from curation.source import open_source
     from curation.workspace import init_workspace
     from tests.tiny_model import tiny_model
-    from train.data import open_source
     from train.run import train
 
     raw = tmp_path / "raw.jsonl"

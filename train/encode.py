@@ -8,9 +8,9 @@ from itertools import pairwise, takewhile
 from typing import Any, Final
 
 from curation.errors import ConfigError
+from curation.source import Row
 from curation.templates.refusal import TemplateRefusal
 from train.config import TrainingConfig
-from train.data import Row
 from train.model.template import ModelTemplate, continued_ids, token_ids, with_system
 
 IGNORED: Final = -100  # the label that torch's cross-entropy leaves out

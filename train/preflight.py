@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from curation.errors import DataError
+from curation.source import Source
 from train.config import TrainingConfig
-from train.data import Source
 from train.encode import IGNORED, Encoded, EncodedSplit, encode_all
 from train.estimate import Estimate, estimate, free_memory
 from train.model.folder import model_folder, tensor_shapes

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 from curation.errors import ConfigError, did_you_mean
 from curation.records import canonical
+from curation.source import OfferedTemplate
 from curation.templates.folder import ChatFiles, read_chat_files, read_json, special_tokens
 from curation.templates.hashing import template_hash, tokenizer_hash
 from curation.templates.layouts import LAYOUTS
@@ -29,14 +30,6 @@ class Wanted(Protocol):
     def template(self) -> str | None: ...
     @property
     def end_token(self) -> str | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedTemplate:
-    """A recipe's template: built in, or a folder's files by name."""
-
-    name: str
-    files: Mapping[str, bytes]
 
 
 class Offering(Protocol):

@@ -1,24 +1,33 @@
-"""What a training reads: a version of a workspace's store, or a pack, which needs neither store nor database."""
+"""What trainings and evaluations read: a version of the store, or a pack, which needs neither store nor database."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from curation.errors import ConfigError, DataError
 from curation.pack.reading import open_pack
 from curation.pack.rows import record_of
-from train.model.template import OfferedTemplate
 
 if TYPE_CHECKING:
+    from curation.store import Store, VersionInfo
     from curation.workspace import Workspace
 
 
 class Row(NamedTuple):
     row_id: str  # a UUID
     record: Mapping[str, Any]  # canonical: messages, perhaps tools, meta
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTemplate:
+    """A recipe's template: built in, or a folder's files by name."""
+
+    name: str
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,32 @@ def _from_pack(path: Path) -> Source:
 
 
 def _from_store(ref: str, workspace: Workspace) -> Source:
-    from curation.records_table import split_tables
     from curation.store import open_store
 
     if not workspace.store_path.exists():
         raise ConfigError(f"{workspace.root}: nothing was built yet; run `curate build`")
     store = open_store(workspace.store_path)
     info = store.resolve(ref)
-    return Source("store", workspace.root, info.name, info.id, info.recipe, split_tables(store, info))
+    return Source("store", workspace.root, info.name, info.id, info.recipe, _StoredSplits(store, info))
+
+
+class _StoredSplits(Mapping[str, Any]):
+    """The split tables of a version, which are put together when the first of them is asked for."""
+
+    def __init__(self, store: Store, version: VersionInfo) -> None:
+        self.store, self.version = store, version
+
+    @cached_property
+    def _tables(self) -> dict[str, Any]:
+        from curation.records_table import split_tables
+
+        return split_tables(self.store, self.version)
+
+    def __getitem__(self, split: str) -> Any:
+        return self._tables[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
