@@ -117,7 +117,11 @@ def test_a_run_at_work_shows_what_it_measured_last(here: Workspace, capsys: Capt
     with working_on(folder):
         (told,) = run_json(capsys, "runs")["runs"]
     assert told["state"] == "running"
-    assert told["metrics"] == {"train_loss": 0.5, "trained_tokens": 800.0, "seconds": 4.0, "validation_loss": 1.25}
+    last = {"train_loss": 0.5, "trained_tokens": 800.0, "seconds": 4.0, "validation_loss": 1.25}
+    assert told["metrics"] == last
+    write_run(folder, replace(read_run(folder), state="interrupted", detail="stopped and saved after step 8"))
+    (told,) = run_json(capsys, "runs")["runs"]
+    assert (told["state"], told["metrics"]) == ("interrupted", last)
 
 
 def test_a_killed_run_says_how_to_go_on(here: Workspace, capsys: Capture) -> None:

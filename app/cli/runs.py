@@ -90,7 +90,7 @@ def _described(path: Path, journal: Journal | None) -> dict[str, Any]:
 
 def measured(run: Run, journal: Journal | None) -> dict[str, float]:
     """What the run stored at its end; of one that did not come to it, what it measured last."""
-    live = journal.latest_metrics(run.name) if journal and run.state == "running" else {}
+    live = journal.latest_metrics(run.name) if journal and run.state != "done" else {}
     return {name: metric.value for name, metric in live.items()} | dict(run.metrics)
 
 
