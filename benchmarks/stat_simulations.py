@@ -278,7 +278,7 @@ def simulate_seeds(setting: Seeds, runs: int, seed: int = 0) -> dict[str, Any]:
 def _two_level(a: list[Measured], b: list[Measured], rng: Rng) -> Any:
     """Differences of means of resampled seeds over resampled items."""
     rows = [np.stack([one.item for one in side]) for side in (a, b)]
-    n, draws = rows[0].shape[1], RESAMPLES // 2
+    n, draws = rows[0].shape[1], 300
     weights = rng.multinomial(n, np.full(n, 1 / n), draws) / n
     means = [weights @ side.T for side in rows]  # resamples, seeds
     picked = [rng.integers(0, len(side), (draws, len(side))) for side in rows]
