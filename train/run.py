@@ -1,0 +1,258 @@
+"""One training from beginning to end: a version and a config in, a run's folder with adapter and run.json out."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curation.errors import ConfigError
+from curation.progress import Progress, Silent
+from curation.row_losses import FILE
+from curation.runs import Run, RunPlace, new_run_folder, read_run, working_on
+from curation.source import Source
+from curation.store.journal import Journal, open_journal
+from train.batches import Batches, Shape
+from train.config import TrainingConfig
+from train.estimate import free_memory
+from train.model.adapter import new_adapter
+from train.model.attention import register_packed
+from train.model.load import load_base
+from train.model.precision import Precision, device_name
+from train.preflight import Prepared, prepare
+from train.record import Saved, described, save_adapter, told_in, write_config
+from train.watch import StopRequest, TrainLog, journal_names, out_of_memory
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    folder: Path
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all steps of a training look at."""
+
+    config: TrainingConfig
+    prepared: Prepared
+    folder: Path
+    precision: Precision
+    checkpointing: bool
+    main: bool  # the process that writes
+    processes: int
+    rank: int
+
+
+def train(
+    config: TrainingConfig,
+    source: Source,
+    place: RunPlace,
+    *,
+    near: Path = Path(),
+    progress: Progress | None = None,
+    resume: Path | None = None,
+) -> TrainingResult:
+    """Train, in a new folder of `place` or on from the last checkpoint of the run in `resume`.
+
+    `near`: what paths in the config are relative to. CurateError for all that a user can change, and where the loss
+    is no number or diverges; KeyboardInterrupt, with how to go on, where it was asked to stop. run.json says so too.
+    """
+    progress = progress or Silent()
+    gc.collect()  # an earlier training of this process may still hold its model in a circle of references
+    with TrainLog() as log:
+        progress.stage("encoding rows")
+        prepared = prepare(config, source, near, progress.advance)
+        prepared.preflight.require()
+        state = _processes()
+        earlier = read_run(resume) if resume else None
+        run = described(config, source, prepared, earlier)
+        folder = resume or _shared(state, lambda: new_run_folder(place.experiments))
+        job = _job(config, prepared, folder, run.hardware["precision"], state)
+        for warning in prepared.preflight.warnings if job.main else ():
+            progress.note(f"warning: {warning.message}")
+        if not job.main:
+            return TrainingResult(folder, _fit(job, run, None, Silent()))
+        with working_on(folder), open_journal(place.journal) as journal:
+            log.to(folder / "train.log")
+            run = replace(run, name=folder.name)
+            write_config(folder, config)
+            with told_in(folder, run, journal) as told:
+                told.append(_fit(job, run, journal, progress))
+        return TrainingResult(folder, read_run(folder))
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint of a run; one whose writing was cut short is passed over."""
+    found = [path for path in (folder / "checkpoints").glob("checkpoint-*") if (path / FILE).is_file()]
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Run:
+    """Train; the run as it is afterwards. KeyboardInterrupt where it was asked to stop before the end."""
+    from train.trainer import Watch, peak_memory_mb
+
+    progress.stage("loading the model")
+    try:
+        trainer = _trainer(job)
+        stop = StopRequest()
+        saved = Saved(job.folder, run)
+        told = (journal, job.folder.name) if journal else None
+        watch = Watch(trainer, stop, progress, told, saved)
+        trainer.add_callback(watch)
+        with stop.listening():
+            trainer.train(resume_from_checkpoint=_resumable(job, trainer))
+    except (RuntimeError, MemoryError) as error:
+        if not _is_memory(error):
+            raise
+        raise out_of_memory(job.config, job.prepared.preflight.estimate, job.checkpointing) from error
+    state, history = trainer.state, trainer.history
+    if stop.asked and state.global_step < state.max_steps:
+        raise KeyboardInterrupt(
+            f"stopped and saved after step {state.global_step} of {state.max_steps}; go on with: "
+            f"curate train --resume {job.folder.name}"
+        )
+    progress.finish()
+    history.gather(trainer.accelerator)
+    metrics = _last_of(state.log_history) | {
+        "train_loss": history.train_loss(),
+        "trained_tokens": history.trained_tokens,
+        "seconds": watch.seconds,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if job.main:
+        history.write(job.folder, watch.seconds)
+        save_adapter(job.folder, trainer.model, job.config, job.prepared)
+    best = state.best_global_step if job.config.select != "last" else None
+    return replace(saved.run, metrics=metrics, selected_step=best or state.global_step)
+
+
+def _trainer(job: _Job) -> Any:
+    """The model with its adapter, and the trainer around them."""
+    from train.trainer import AnswerTrainer
+
+    config, prepared = job.config, job.prepared
+    model = load_base(
+        prepared.folder,
+        quantization=config.quantization,
+        double_quant=config.double_quant,
+        precision=job.precision,
+        attention=register_packed() if config.packing else "sdpa",
+    )
+    if job.checkpointing:
+        # The keyword of older transformers; newer ones know both.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model = new_adapter(model, config)
+    pad_id = prepared.tokenizer.pad_token_id or 0
+    window = config.gradient_accumulation_steps * job.processes
+    shape = Shape(config.per_device_train_batch_size, config.max_length, config.packing, window, job.processes)
+    training = Batches(prepared.train, shape, rank=job.rank, seed=config.seed, pad_id=pad_id)
+    validation = None
+    if prepared.validation:
+        shape = Shape(
+            config.per_device_eval_batch_size, config.max_length, config.packing, job.processes, job.processes
+        )
+        validation = Batches(prepared.validation, shape, rank=job.rank, pad_id=pad_id)
+    trainer = AnswerTrainer(model, _arguments(job, validation is not None), (training, validation), job.precision)
+    if config.early_stopping_patience is not None:
+        from transformers import EarlyStoppingCallback
+
+        trainer.add_callback(EarlyStoppingCallback(config.early_stopping_patience))
+    return trainer
+
+
+def _arguments(job: _Job, validate: bool) -> Any:
+    from transformers import TrainingArguments
+
+    config = job.config
+    same = (
+        *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
+        *("num_train_epochs", "lr_scheduler_type", "weight_decay", "max_grad_norm", "seed", "logging_steps"),
+        *("save_strategy", "save_total_limit", "dataloader_num_workers"),
+    )
+    cuda = device_name() != "cpu"
+    warmup = config.warmup_steps
+    chosen = config.select != "last" or config.early_stopping_patience is not None
+    return TrainingArguments(
+        output_dir=str(job.folder / "checkpoints"),
+        **{name: getattr(config, name) for name in same},
+        max_steps=config.max_steps or -1,
+        warmup_steps=int(warmup) if warmup >= 1 else warmup,
+        optim=("paged_adamw_8bit" if cuda else "adamw_torch") if config.optim == "auto" else config.optim,
+        eval_strategy=config.eval_strategy if validate else "no",
+        eval_steps=config.eval_steps,
+        save_steps=config.save_steps or 500,
+        load_best_model_at_end=config.select != "last",
+        metric_for_best_model="eval_loss" if chosen else None,
+        greater_is_better=False if chosen else None,
+        fp16=job.precision == "fp16",
+        use_cpu=not cuda,
+        use_liger_kernel=_use_liger(config, cuda),
+        liger_kernel_config={"fused_linear_cross_entropy": False},  # the head sees the answers alone already
+        report_to=list(config.report_to) or "none",
+        run_name=job.folder.name,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        disable_tqdm=True,
+    )
+
+
+def _use_liger(config: TrainingConfig, cuda: bool) -> bool:
+    from importlib.util import find_spec
+
+    found = find_spec("liger_kernel") is not None
+    if config.use_liger_kernel is True and not (found and cuda):
+        raise ConfigError("use_liger_kernel: needs a CUDA device and liger-kernel (pip install liger-kernel), or auto")
+    return found and cuda and config.use_liger_kernel is not False
+
+
+def _job(config: TrainingConfig, prepared: Prepared, folder: Path, precision: Precision, state: Any) -> _Job:
+    if config.select not in ("last", "validation_loss"):
+        raise ConfigError(f'select: "{config.select}" is not measured in training; use last or validation_loss')
+    checkpointing = config.activation_checkpointing
+    if checkpointing == "auto":
+        free = free_memory()
+        checkpointing = free is not None and prepared.preflight.estimate.total(checkpointing=False) > free
+    main, processes, rank = state.is_main_process, state.num_processes, state.process_index
+    return _Job(config, prepared, folder, precision, checkpointing, main, processes, rank)
+
+
+def _resumable(job: _Job, trainer: Any) -> str | None:
+    found = last_checkpoint(job.folder)
+    if found is None:
+        return None  # it was stopped before the first one: from the start
+    trainer.history.restore(found, visits=job.main)
+    return str(found)
+
+
+def _last_of(history: list[Mapping[str, float]]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for logs in history:
+        values |= {key: value for key, value in journal_names(logs).items() if key == "validation_loss"}
+    return values
+
+
+def _processes() -> Any:
+    """Which of how many processes this is (accelerate launch, torchrun)."""
+    from accelerate import PartialState
+
+    return PartialState(cpu=device_name() == "cpu")
+
+
+def _shared(state: Any, made: Callable[[], Path]) -> Path:
+    """What the main process made, in all processes."""
+    from accelerate.utils import broadcast_object_list
+
+    box: list[Any] = [made() if state.is_main_process else None]
+    return Path((broadcast_object_list(box) if state.num_processes > 1 else box)[0])
+
+
+def _is_memory(error: BaseException) -> bool:
+    import torch
+
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "can't allocate memory" in str(error) or "out of memory" in str(error)
