@@ -128,7 +128,8 @@ def _plain(value: Any) -> Any:
 
 def commented_recipe(paths: Sequence[str]) -> str:
     """A recipe.yaml that reads `paths` and shows every default, commented out, with what it means."""
-    lines = ["# What `curate build` does. Every setting below stands at its default; uncomment to change.", "sources:"]
+    lines = ["# What `curate build` does. Every setting below stands at its default; uncomment to change."]
+    lines += ["# Sources in order: of equal rows that of the first source stays.", "sources:"]
     lines += [f"  - path: {_scalar(path)}" for path in paths]
     properties = schema(_SCHEMA)["properties"]
     for name, config in _SECTIONS.items():

@@ -60,7 +60,7 @@ def find_workspace(start: Path) -> Workspace | None:
 def init_workspace(root: Path, paths: Sequence[str] = (), start: Path | None = None) -> Workspace:
     """Make `root` a workspace; nothing that exists is overwritten.
 
-    `paths` become the recipe's sources, sorted, so that the order of arguments means nothing.
+    `paths` become the recipe's sources in this order, each once: of equal rows that of the first source stays.
     Without paths the recipe reads data/raw. A workspace whose recipe is missing gets one. `start` is a recipe to
     copy, comments and all; without paths its own sources stay.
     """
@@ -72,7 +72,7 @@ def init_workspace(root: Path, paths: Sequence[str] = (), start: Path | None = N
     path = open_workspace(root).recipe_path if marked else root / "recipe.yaml"
     if marked and path.exists():
         raise ConfigError(f"{root}: is a workspace already; edit its recipe.yaml, or name another folder")
-    sources = sorted({_relative(path, root) for path in paths})
+    sources = list(dict.fromkeys(_relative(path, root) for path in paths))
     text = copied_recipe(start, sources) if start else commented_recipe(sources or ["data/raw"])
     recipe = text.encode()
     if path.exists() and _content(path) != recipe:

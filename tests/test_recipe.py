@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.cli import main
+from curation import open_store
 from curation.config_file import schema
 from curation.errors import ConfigError
 from curation.reading.sources import SourceSpec
@@ -48,10 +50,11 @@ def test_every_committed_recipe_loads() -> None:
         assert load_recipe(path).sources
 
 
-def test_init_sorts_sources_and_refuses_to_overwrite(tmp_path: Path) -> None:
-    workspace = init_workspace(tmp_path, [str(tmp_path / "raw" / "b.jsonl"), str(tmp_path / "raw" / "a.jsonl")])
+def test_init_keeps_the_order_of_sources_and_refuses_to_overwrite(tmp_path: Path) -> None:
+    names = ("b", "a", "b", "c")
+    workspace = init_workspace(tmp_path, [str(tmp_path / "raw" / f"{name}.jsonl") for name in names])
     paths = [source["path"] for source in yaml.safe_load(workspace.recipe_path.read_text())["sources"]]
-    assert paths == ["raw/a.jsonl", "raw/b.jsonl"]
+    assert paths == ["raw/b.jsonl", "raw/a.jsonl", "raw/c.jsonl"]
     with pytest.raises(ConfigError, match="is a workspace already"):
         init_workspace(tmp_path)
 
@@ -78,3 +81,17 @@ def test_a_workspace_is_found_from_below(tmp_path: Path) -> None:
 def test_settings_that_contradict_each_other_are_refused(recipe: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         recipe_from(recipe)
+
+
+@pytest.mark.parametrize(
+    ("argv", "kept"),
+    [(["init", ".", "--source", "b.jsonl", "--source", "a.jsonl"], "b"), (["build", "b.jsonl", "a.jsonl"], "a")],
+)
+def test_of_equal_rows_that_of_the_first_source_stays(argv: list[str], kept: str, tmp_path: Path) -> None:
+    """As typed for init; by path for build, where a shell may have put the arguments in any order."""
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text('{"prompt": "Where is the stair?", "completion": "At the back."}\n')
+    assert main([*argv, "-C", str(tmp_path)]) == 0
+    assert main(["build", "-C", str(tmp_path)]) == 0
+    ledger = open_store(tmp_path).version().table("ledger").to_pylist()
+    assert {line["source"]: line["verdict"] for line in ledger}[f"{kept}.jsonl"] == "kept"

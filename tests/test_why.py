@@ -231,7 +231,7 @@ def test_rows_that_patches_dropped_or_changed(tmp_path: Path) -> None:
 def test_a_patch_that_also_edits_cannot_be_tried(tmp_path: Path) -> None:
     made = workspace(tmp_path, QUIZ)
     build(made, options=OPTIONS)
-    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes"]
+    words = ["patch", "add", "-C", str(tmp_path), "--as", "ana", "--yes", "--reason", "wrong"]
     assert main([*words, "--row", row_id(made, "quiz.jsonl:7"), "--answer", "Use the goods lift."]) == 0
     tables = built_tables(made)
     edited = find(tables, "quiz.jsonl:7")[0]

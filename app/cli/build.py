@@ -41,7 +41,9 @@ def add_parser(parser: Parser) -> None:
         examples=["curate build", "curate build raw/*.jsonl", "curate build --workers 4 -m 'first clean version'"],
         description="Build a version from the workspace's recipe. Outside a workspace, FILES make one in this folder.",
     )
-    command.add_argument("files", metavar="FILE", nargs="*", help="files, folders, or globs to make a workspace of")
+    command.add_argument(
+        "files", metavar="FILE", nargs="*", help="files, folders, or globs to make a workspace of, by path"
+    )
     command.add_argument("--recipe", metavar="FILE", help="another recipe than the workspace's")
     command.add_argument("--workers", metavar="N", type=whole_number, default=1, help="processes that read (default 1)")
     command.add_argument(
@@ -136,7 +138,7 @@ def _place(args: Namespace) -> Place:
     files = [str(file if file.startswith("hf:") else start / file) for file in args.files]
     for file in files:
         _refuse_missing(Path(file), file)
-    return Place(init_workspace(start, files), recipe, True)
+    return Place(init_workspace(start, sorted(files)), recipe, True)  # a shell's order of arguments means nothing
 
 
 def _refuse_missing(path: Any, name: str) -> None:

@@ -22,7 +22,11 @@ def add_parser(parser: Parser) -> None:
     )
     command.add_argument("folder", metavar="DIR", nargs="?", default=".", help="the folder to make (default: this one)")
     command.add_argument(
-        "--source", metavar="PATH", action="append", default=[], help="a file, folder, or glob the recipe reads"
+        "--source",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a file, folder, or glob the recipe reads; of equal rows that of the first stays",
     )
     command.add_argument("--recipe", metavar="FILE", help="a recipe to start from; --source replaces its sources")
 
