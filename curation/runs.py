@@ -37,7 +37,7 @@ METRICS: Final = (
     *("seconds", "peak_memory_mb", "eta_seconds"),
 )
 
-Kind = Literal["training", "evaluation"]
+Kind = Literal["training", "evaluation", "base", "predictions"]
 State = Literal["running", "done", "interrupted", "failed"]
 Provenance = Literal["curate", "imported", "unknown"]
 

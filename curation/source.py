@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from uuid import UUID
 
 from curation.errors import ConfigError, DataError
 from curation.pack.reading import open_pack
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
     from curation.workspace import Workspace
 
 
+_BATCH: Final = 1024  # rows
+
+
 class Row(NamedTuple):
     row_id: str  # a UUID
     record: Mapping[str, Any]  # canonical: messages, perhaps tools, meta
+
+
+class ClusteredRow(NamedTuple):
+    row_id: str
+    record: Mapping[str, Any]
+    cluster: int  # rows with the same number hold nearly the same question
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,14 @@ class Source:
 
     def rows(self, split: str) -> list[Row]:
         return [Row(row["row_id"], record_of(row)) for row in self.tables[split].to_pylist()]
+
+    def stream(self, split: str) -> Iterator[ClusteredRow]:
+        """Each row of a split once, by row_id or in order; as many at a time as one batch holds."""
+        if isinstance(self.tables, _StoredSplits):
+            yield from self.tables.stream(split)
+            return
+        for batch in self.tables[split].to_batches(_BATCH):
+            yield from (ClusteredRow(row["row_id"], record_of(row), row["cluster"]) for row in batch.to_pylist())
 
     def required(self, split: str) -> list[Row]:
         """The rows of a split; DataError where it has none."""
@@ -111,6 +129,20 @@ class _StoredSplits(Mapping[str, Any]):
         from curation.records_table import split_tables
 
         return split_tables(self.store, self.version)
+
+    def stream(self, split: str) -> Iterator[ClusteredRow]:
+        import orjson
+        import pyarrow.compute as pc
+
+        members = self.store.table(self.version, "members", ["split", "row_id", "cluster"])
+        members = members.filter(pc.equal(members["split"], split)).combine_chunks()
+        for batch in self.store.reader(self.version, "rows"):
+            place = pc.index_in(batch["row_id"], value_set=members["row_id"])
+            here = batch.append_column("place", place).filter(place.is_valid())
+            clusters = members["cluster"].take(here["place"])
+            columns = [column.to_pylist() for column in (here["row_id"], here["record"], clusters)]
+            for row_id, record, cluster in zip(*columns, strict=True):
+                yield ClusteredRow(str(UUID(bytes=row_id)), orjson.loads(record), cluster)
 
     def __getitem__(self, split: str) -> Any:
         return self._tables[split]

@@ -1,0 +1,221 @@
+"""Evaluations on disk, experiments/experiment_NNN/eval-K: the one place that reads and writes their files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.config_file import load_config
+from curation.errors import ConfigError, DataError
+from curation.runs import RUN_FILE, Run, read_run
+from curation.store.files import TEMP_PREFIX, disk_errors, replace_file, sync_file, sync_folder
+from eval.items import ITEMS
+from eval.suite import SCHEMA, Suite, suite_of
+
+PREDICTIONS: Final = pa.schema(
+    [
+        ("prediction_id", pa.string()),  # 16 hex digits; the same output of the same model keeps it
+        ("item_id", pa.string()),
+        ("row_id", pa.string()),
+        ("turn", pa.int64()),
+        ("cluster", pa.int64()),
+        ("split", pa.string()),
+        ("sample", pa.int64()),
+        ("prompt", pa.large_string()),  # JSON: the messages before the answer
+        ("output", pa.large_string()),  # null where there is none
+        ("reference", pa.large_string()),
+        ("finish_reason", pa.string()),  # stop | length | error | missing
+        ("detail", pa.string()),  # why there is no output; else ""
+        ("output_tokens", pa.int64()),
+        ("logprob_mean", pa.float64()),  # of the output's tokens; natural logarithm
+        ("logprob_min", pa.float64()),
+        ("logprob_first", pa.float64()),
+        ("reference_nll", pa.float64()),  # sum over the gold answer's tokens, its end of turn among them
+        ("reference_tokens", pa.int64()),
+        ("reference_chars", pa.int64()),
+        ("seconds", pa.float64()),
+    ]
+)
+METRICS: Final = pa.schema(
+    [
+        ("split", pa.string()),  # or the benchmark's name
+        ("slice", pa.string()),  # all, clean, or field=value
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("ci_low", pa.float64()),
+        ("ci_high", pa.float64()),
+        ("n", pa.int64()),
+        ("signature", pa.string()),
+    ]
+)
+ITEM_METRICS: Final = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),  # null where the item says nothing by itself
+        ("stats", pa.list_(pa.float64())),  # what corpus values are computed from; null where it is missing
+    ]
+)
+BENCHMARKS: Final = pa.schema(
+    [
+        ("benchmark", pa.string()),
+        ("regime", pa.string()),
+        ("item_id", pa.string()),
+        ("gold", pa.int64()),  # which choice is right, from 0
+        ("logliks", pa.list_(pa.float64())),  # one a choice, natural logarithm
+        ("lengths", pa.list_(pa.int64())),  # characters of what is scored
+        ("acc", pa.float64()),
+        ("acc_norm", pa.float64()),
+        ("clean", pa.bool_()),  # null where nobody can tell
+    ]
+)
+_FILES: Final[Mapping[str, Any]] = {
+    "items": ITEMS,
+    "predictions": PREDICTIONS,
+    "metrics": METRICS,
+    "item_metrics": ITEM_METRICS,
+    "benchmarks": BENCHMARKS,
+}
+SUITE: Final = "suite.yaml"
+_NUMBERED: Final = re.compile(r"eval-([1-9][0-9]*)")
+_BATCH: Final = 1024  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class EvalFolder:
+    """One evaluation. Its tables are read anew at each call; those it has not are empty."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> EvalFolder:
+        """ConfigError where the folder is no evaluation."""
+        folder = cls(path)
+        if folder.run.kind != "evaluation":
+            raise ConfigError(f"{path}: is a {folder.run.kind}, not an evaluation; name its eval-K")
+        return folder
+
+    @property
+    def name(self) -> str:
+        """experiment_003/eval-1."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def run(self) -> Run:
+        """Of the evaluation; `settings` say what was asked, of which exam."""
+        return read_run(self.path)
+
+    @property
+    def of(self) -> Path:
+        """The folder of the run (or base model) that was evaluated."""
+        return self.path.parent
+
+    @property
+    def suite(self) -> Suite:
+        name = str(self.run.settings.get("suite", ""))
+        return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE))
+
+    def items(self, columns: list[str] | None = None) -> Any:
+        return self._table("items", columns)
+
+    def predictions(self, columns: list[str] | None = None) -> Any:
+        """One line an item, in the order of items()."""
+        return self._table("predictions", columns)
+
+    def metrics(self) -> Any:
+        return self._table("metrics", None)
+
+    def item_metrics(self, columns: list[str] | None = None) -> Any:
+        return self._table("item_metrics", columns)
+
+    def benchmarks(self) -> Any:
+        return self._table("benchmarks", None)
+
+    def batches(self, name: str, columns: list[str] | None = None, rows: int = _BATCH) -> Iterator[Any]:
+        """A table in record batches, so that its length does not matter."""
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            return
+        try:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(rows, columns=columns)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._damaged(path, error) from None
+
+    def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Write a table from its rows, whole or not at all; gives their number."""
+        schema, path = _FILES[name], self.path / f"{name}.parquet"
+        unfinished = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{path.name}")
+        with disk_errors(path, "nothing was written"):
+            try:
+                count = 0
+                with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
+                    for chunk in _chunks(rows):
+                        writer.write_table(pa.Table.from_pylist(chunk, schema))
+                        count += len(chunk)
+                sync_file(unfinished)
+                os.replace(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+            sync_folder(self.path)
+        return count
+
+    def write_suite(self, suite: Suite) -> None:
+        with disk_errors(self.path / SUITE, "nothing was written"):
+            replace_file(self.path / SUITE, suite.as_yaml())
+
+    def _table(self, name: str, columns: list[str] | None) -> Any:
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            empty = _FILES[name].empty_table()
+            return empty.select(columns) if columns else empty
+        try:
+            table = pq.read_table(path, columns=columns)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._damaged(path, error) from None
+        return table
+
+    @staticmethod
+    def _damaged(path: Path, error: Exception) -> DataError:
+        return DataError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}); run the evaluation again")
+
+
+def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    chunk: list[Mapping[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _BATCH:
+            yield chunk
+            chunk = []
+    yield chunk  # an empty table has its columns too
+
+
+def evals(run: Path) -> list[EvalFolder]:
+    """All evaluations of a run, oldest first, finished or not."""
+    found = [path for path in run.iterdir() if _NUMBERED.fullmatch(path.name) and (path / RUN_FILE).is_file()]
+    return [EvalFolder(path) for path in sorted(found, key=lambda path: int(path.name.removeprefix("eval-")))]
+
+
+def latest_eval(run: Path) -> EvalFolder | None:
+    """The newest finished evaluation of a run."""
+    return next((one for one in reversed(evals(run)) if one.run.state == "done"), None)
+
+
+def new_eval(run: Path) -> EvalFolder:
+    """Make eval-K in a run's folder, one above the highest there is; two processes never get the same."""
+    with disk_errors(run, "no evaluation was started"):
+        while True:
+            names = (_NUMBERED.fullmatch(path.name) for path in run.iterdir())
+            number = max((int(found[1]) for found in names if found), default=0) + 1
+            try:
+                (run / f"eval-{number}").mkdir()
+            except FileExistsError:
+                continue
+            return EvalFolder(run / f"eval-{number}")
