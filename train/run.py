@@ -18,7 +18,7 @@ from train.batches import Batches, Shape
 from train.config import TrainingConfig
 from train.estimate import free_memory
 from train.model.adapter import new_adapter
-from train.model.attention import register_packed
+from train.model.attention import register_packed, require_packable
 from train.model.load import load_base
 from train.model.precision import Precision, device_name
 from train.preflight import Prepared, prepare
@@ -141,6 +141,8 @@ def _trainer(job: _Job) -> Any:
         precision=job.precision,
         attention=register_packed() if config.packing else "sdpa",
     )
+    if config.packing:
+        require_packable(model)
     if job.checkpointing:
         # The keyword of older transformers; newer ones know both.
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

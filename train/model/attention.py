@@ -21,6 +21,14 @@ def register_packed() -> str:
     return PACKED
 
 
+def require_packable(model: Any) -> None:
+    """ConfigError for a model in which rows would see each other other than by attention, or in chunks of it."""
+    layers = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    known = layers <= {"full_attention", "sliding_attention"}
+    if not known or not model._supports_attention_backend or getattr(model, "_is_stateful", False):
+        raise ConfigError(f"{type(model).__name__} cannot keep packed rows apart; set packing: false")
+
+
 def packed_attention(
     module: Any,
     query: Any,
