@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, takewhile
 from typing import Any, Final
 
-from curation.errors import ConfigError
 from curation.source import Row
 from curation.templates.refusal import TemplateRefusal
 from train.config import TrainingConfig
-from train.model.template import ModelTemplate, continued_ids, token_ids, with_system
+from train.model.encoding import encoded_pieces
+from train.model.template import ModelTemplate, with_system
 
 IGNORED: Final = -100  # the label that torch's cross-entropy leaves out
 
@@ -80,42 +79,10 @@ def encode_all(
 
 
 def _encoded(row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any) -> Encoded:
-    bos = template.template.bos
-    cut = template.template.segments(record)
-    pieces = [bos, *(text for text, _ in cut)]
-    tokens = _tokens_of_pieces(pieces, tokenizer)
-    ids = [token for piece in tokens for token in piece]
-    _require_one_bos(ids, template, tokenizer)
-    marked = zip(tokens, [False, *(trained for _, trained in cut)], strict=True)
-    labels = [token if trained else IGNORED for piece, trained in marked for token in piece]
+    pieces = encoded_pieces(record, template, tokenizer)
+    ids = [token for piece in pieces for token in piece.ids]
+    labels = [token if piece.trained else IGNORED for piece in pieces for token in piece.ids]
     return Encoded(row_id, ids, labels, sum(label != IGNORED for label in labels))
-
-
-def _tokens_of_pieces(pieces: Sequence[str], tokenizer: Any) -> list[list[int]]:
-    """The tokens of each piece, such that a prompt has the tokens it has when the model is asked.
-
-    As a rule these are the tokens of the whole text, as models have read it in pretraining. Where one would reach over
-    the border of two pieces (an answer that begins with a line break, after a line break), the prompt keeps its own.
-    """
-    upto = ["".join(pieces[: i + 1]) for i in range(len(pieces))]
-    wholes = token_ids(tokenizer, upto)
-    whole, ends = wholes[-1], [len(ids) for ids in wholes]
-    if all(ids == whole[: len(ids)] for ids in wholes):
-        return [whole[start:end] for start, end in pairwise([0, *ends])]
-    return [[], wholes[1], *(continued_ids(tokenizer, piece) for piece in pieces[2:])]
-
-
-def _require_one_bos(ids: Sequence[int], template: ModelTemplate, tokenizer: Any) -> None:
-    """Before a row stands one BOS, neither none nor two: it decides whether the model understands what follows."""
-    bos = template.template.bos
-    if not bos:
-        return
-    begins = list(takewhile(lambda token: token == tokenizer.convert_tokens_to_ids(bos), ids))
-    if len(begins) != 1:
-        raise ConfigError(
-            f"template {template.name}: begins a text with {len(begins)} times the model's token {bos}, not once; "
-            "repair it, or name another template"
-        )
 
 
 def _settle_overlong(
