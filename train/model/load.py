@@ -30,6 +30,7 @@ def load_base(
     `precision`: what quantised weights are computed in; None: what the device has natively. Weights that are not
     quantised stay as stored, except that nothing is stored in a half precision the device computes in no other way.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     folder = model_folder(str(name), near, revision)
@@ -43,7 +44,7 @@ def load_base(
             device_map={"": device_name()},
             local_files_only=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{folder}: cannot be loaded as a causal language model ({reason})") from None
     keep_plain_4bit(model)
