@@ -50,7 +50,7 @@ class EditedRow:
     fields: list[FieldChange]
 
 
-@dataclass
+@dataclass(repr=False)
 class VersionDiff:
     """Everything that differs between two versions."""
 
@@ -59,6 +59,10 @@ class VersionDiff:
     changes: Any  # CHANGES
     notes: list[str]
     tokens: Counter | None = None
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{change} {self.count(change):,}" for change in ("added", "removed", "edited", "moved"))
+        return f"<VersionDiff {self.old.version.name} -> {self.new.version.name}: {counts}>"
 
     def count(self, change: str) -> int:
         return int(pc.sum(pc.equal(self.changes["change"], change)).as_py() or 0)

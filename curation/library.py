@@ -82,11 +82,11 @@ class Version:
             raise ConfigError(f'table "{name}" is not known{did_you_mean(name, self.info.segments)}')
         return self._store.table(self.info, name)
 
-    def diff(self, other: Version) -> VersionDiff:
-        """What changed from this version to the other."""
+    def diff(self, other: Version | str) -> VersionDiff:
+        """What changed from this version to the other, or to the one that a name or the beginning of an id means."""
         from curation.diff import diff
 
-        return diff(self._store, self.info, other.info)
+        return diff(self._store, self.info, other if isinstance(other, str) else other.info)
 
     def export(
         self,
@@ -95,16 +95,18 @@ class Version:
         layout: str | None = None,
         container: str | None = None,
         template: str | Path | None = None,
+        skip_refused: bool = False,
     ) -> Manifest:
         """Write the splits as files, by the rules of `curate export`: what is not said is as the recipe says.
 
         template: of layout "text", built in (llama2, chatml ...), a tokenizer's folder, or a .jinja file.
+        skip_refused: leave out rows that the layout cannot express, and count them in the manifest; else a DataError.
         """
         from curation.export import export, refuse_folder, written_names
         from curation.reading.reach import refuse_to_write
 
         settings = self.recipe.get("export") or {}
-        layout = layout or settings.get("format", "messages")
+        layout = layout or ("text" if template else settings.get("format", "messages"))
         if template and layout != "text":
             raise ConfigError(f'export: template is for layout "text", not for "{layout}"; leave one out')
         container = container or settings.get("container", "jsonl")
@@ -118,6 +120,7 @@ class Version:
             format=layout,
             container=container,
             template=self._template(template) if layout == "text" else None,
+            skip_refused=skip_refused,
         )
 
     def pack(self, path: str | Path, *, template: str | Path | None = None) -> dict[str, Any]:
@@ -149,6 +152,9 @@ class Versions:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    def __repr__(self) -> str:
+        return f"<Versions in {self._store.root}: {', '.join(info.name for info in self._store.versions()) or 'none'}>"
 
     def version(self, ref: str = "latest") -> Version:
         """The version that `latest`, a name such as v3, or the beginning of an id means."""

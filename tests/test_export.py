@@ -17,6 +17,7 @@ import pytest
 
 from curation.errors import ConfigError, DataError, StoreBusyError, StoreError
 from curation.export import check_export, export, export_ledger
+from curation.export.manifest import read_manifest
 from curation.store import Store
 from tests.store_samples import publish, publish_number, record, tables
 
@@ -104,10 +105,11 @@ def test_layouts(store: Store, tmp_path: Path, case: dict[str, Any]) -> None:
     if "refused" in case:
         with pytest.raises(DataError) as caught:
             export(store, "v1", tmp_path / "out", format=case["format"])
-        row_id = uuid.UUID(bytes=store.table("v1", "rows")["row_id"][0].as_py())
+        (line,) = (line for line in store.table("v1", "ledger").to_pylist() if line["verdict"] == "kept")
         assert str(caught.value) == (
-            f"export: 1 row cannot be written as {case['format']}: {case['refused']} (1); first: {row_id};"
-            " nothing was written, use --format messages, which holds every row"
+            f"export: 1 row cannot be written as {case['format']}: {case['refused']} (1); first: "
+            f"{line['source']}:{line['line']}; nothing was written, drop or edit these rows by a patch, leave them out "
+            "with --skip-refused, or use --format messages, which holds every row"
         )
         assert not (tmp_path / "out").exists()
         return
@@ -135,6 +137,11 @@ def test_refusals_are_counted_and_leave_the_export_before_alone(store: Store, tm
     )
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert os.listdir(tmp_path) in (["store", "out"], ["out", "store"])
+    manifest = export(store, "v2", tmp_path / "out", format="alpaca", skip_refused=True)
+    assert sum((manifest.skipped or {}).values()) == 6
+    assert sum(file.rows for file in manifest.files) == 1
+    assert check_export(tmp_path / "out") == []
+    assert read_manifest(tmp_path / "out") == manifest
 
 
 def test_parquet_holds_tool_calls_as_json_text(store: Store, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_sql_and_lists(store: Versions) -> None:
     assert store.sql("SELECT count(*) AS n FROM members").to_pylist() == [{"n": 41}]
     assert store.versions()[0].id == store.version("v1").id
     assert repr(store.version("v1")).startswith("<Version v1 ")
+    assert repr(store).endswith("/store: v1>")
+    assert repr(store.version("v1").diff("v1")) == "<VersionDiff v1 -> v1: added 0, removed 0, edited 0, moved 0>"
 
 
 def test_mistakes_are_one_line(store: Versions, tmp_path: Path) -> None:
@@ -114,6 +116,8 @@ def test_export_and_pack_take_a_template_or_else_the_recipes(tmp_path: Path) -> 
     for named, expected in ((None, "guanaco"), ("llama2", "llama2"), (tmp_path / "mine.jinja", "mine.jinja")):
         packed = version.pack(tmp_path / "v1.pack", template=named)["template"]["name"]
         assert Path(packed).name == expected
+    with open_pack(tmp_path / "v1.pack") as pack:
+        assert repr(pack).startswith(f"<Pack v1.pack of v1 {version.id[:8]}: train ")
         with open_pack(tmp_path / "v1.pack") as pack:
             assert pack.template() is not None
 

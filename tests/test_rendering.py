@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+import curation
 from app.cli import main
 from curation.config_file import schema
 from curation.errors import ConfigError, DataError
@@ -159,10 +161,27 @@ def test_text_names_the_rows_that_a_template_refuses(tmp_path: Path) -> None:
         export(store, "v1", tmp_path / "out", format="text", template=choose_template("llama2", tmp_path))
     text = str(caught.value)
     assert text.startswith("export: 1 row cannot be written as text under llama2: contains_marker")
-    assert "use another --template, drop or edit these rows by a patch, or --format messages" in text
+    assert "use another --template, drop or edit these rows by a patch, leave them out with --skip-refused, or" in text
+    assert re.search(r"; first: \S+\.jsonl:\d+; nothing was written", text)
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="text needs a template"):
         export(store, "v1", tmp_path / "out", format="text")
+
+
+def test_refused_rows_are_left_out_where_one_says_so_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, _ = built(tmp_path, rows())
+    here = ["-C", str(tmp_path)]
+    assert main(["export", "--template", "llama2", *here]) == 3  # --template alone means text
+    assert main(["export", "--template", "llama2", "--skip-refused", *here]) == 0
+    assert "left out: 1 row that text cannot express" in capsys.readouterr().out
+    manifest = json.loads((tmp_path / "data/splits/manifest.json").read_text())
+    assert (manifest["format"], sum(manifest["skipped"].values())) == ("text", 1)
+    assert sum(file["rows"] for file in manifest["files"]) == len(store.table("v1", "members")) - 1
+    assert main(["verify", *here]) == 0
+    version = curation.open_store(tmp_path).version()
+    assert version.export(tmp_path / "py", template="llama2", skip_refused=True).skipped == manifest["skipped"]
 
 
 def test_export_and_pack_take_the_recipes_template_or_another(

@@ -15,6 +15,7 @@ from app.cli.template import TEMPLATE_HELP, chosen_template
 from curation.errors import ConfigError
 
 FORMATS: Final = ("messages", "alpaca", "sharegpt", "prompt_completion", "text")
+TEXT: Final = "text"
 CONTAINERS: Final = ("jsonl", "parquet", "datasets")
 
 
@@ -25,19 +26,23 @@ def add_parser(parser: Parser) -> None:
         examples=[
             "curate export",
             "curate export v2 --to out --format alpaca",
-            "curate export --format text --template llama2",
+            "curate export --template llama2 --skip-refused",
             "curate export --ledger ledger.parquet",
         ],
     )
     add_ref(command)
     command.add_argument("--to", metavar="DIR", help="where to (default: data/splits of the workspace)")
     command.add_argument(
-        "--format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: the recipe's)"
+        "--format", choices=FORMATS, metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: the version's)"
     )
     command.add_argument(
-        "--container", choices=CONTAINERS, metavar="KIND", help=f"{', '.join(CONTAINERS)} (default: the recipe's)"
+        "--container",
+        choices=CONTAINERS,
+        metavar="KIND",
+        help=f"{', '.join(CONTAINERS)} (default: the version's)",
     )
-    command.add_argument("--template", metavar="NAME", help=TEMPLATE_HELP)
+    command.add_argument("--template", metavar="NAME", help=f"export as text, rendered with this: {TEMPLATE_HELP}")
+    command.add_argument("--skip-refused", action="store_true", help="leave out rows that the format cannot express")
     command.add_argument(
         "--ledger", metavar="FILE.parquet", help="write the verdict on every unit to this file instead"
     )
@@ -61,8 +66,8 @@ def run(args: Namespace) -> int:
         return 0
     settings = chosen.recipe.get("export") or {}
     destination = folder(args) / args.to if args.to else here.splits_path
-    layout = args.format or settings.get("format", "messages")
-    if args.template and layout != "text":
+    layout = args.format or (TEXT if args.template else settings.get("format", "messages"))
+    if args.template and layout != TEXT:
         raise ConfigError(f"--template is for --format text, not for {layout}; leave one out")
     container = args.container or settings.get("container", "jsonl")
     refuse_to_write(here, chosen.recipe, [Path(destination) / name for name in written_names(container)])
@@ -73,13 +78,16 @@ def run(args: Namespace) -> int:
         Path(destination),
         format=layout,
         container=container,
-        template=chosen_template(args, here, chosen) if layout == "text" else None,
+        template=chosen_template(args, here, chosen) if layout == TEXT else None,
+        skip_refused=args.skip_refused,
     )
     rows: list[list[Cell]] = [
         [file.split, file.path, file.rows, file.bytes, file.sha256[:12]] for file in manifest.files
     ]
     under = f" under {visible(manifest.template['name'])}" if manifest.template else ""
+    left_out = sum((manifest.skipped or {}).values())
     after = [
+        *[f"left out: {left_out:,} {'row' if left_out == 1 else 'rows'} that {layout} cannot express"] * bool(left_out),
         f"{manifest.version} as {manifest.format}{under} {manifest.container} in {visible(str(destination))}",
         next_commands(f"curate verify {manifest.version}"),
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from curation.workspace import Workspace
 
 TEMPLATE_HELP: Final = (
-    "llama2, llama3, chatml, alpaca, guanaco, plain, a tokenizer's folder, or a .jinja file (default: the recipe's)"
+    "llama2, llama3, chatml, alpaca, guanaco, plain, a tokenizer's folder, or a .jinja file (default: the version's)"
 )
 
 

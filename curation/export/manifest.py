@@ -35,11 +35,13 @@ class Manifest:
     container: str
     files: tuple[ExportedFile, ...]
     template: dict[str, str] | None = None  # of an export as text: its name and hash
+    skipped: dict[str, int] | None = None  # split -> rows that the format cannot express, which were to be left out
 
     def content(self) -> bytes:
         told = {"manifest": _LAYOUT, **asdict(self)}
-        if self.template is None:
-            del told["template"]
+        for name in ("template", "skipped"):
+            if told[name] is None:
+                del told[name]
         return json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n"
 
 

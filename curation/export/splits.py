@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.errors import ConfigError, DataError, did_you_mean
 from curation.export.containers import parquet_schema, write_jsonl, write_parquet, write_spliced
@@ -37,12 +41,14 @@ def export(
     format: str = "messages",  # noqa: A002 - the recipe's word for it
     container: str = "jsonl",
     template: ChosenTemplate | None = None,
+    skip_refused: bool = False,
 ) -> Manifest:
     """Write the splits of a version into a folder, all or nothing; equal versions give equal bytes.
 
     format: messages | alpaca | sharegpt | prompt_completion, or text, which needs a template;
     container: jsonl | parquet | datasets.
-    A record that the format cannot express is a DataError, and nothing is written.
+    A record that the format cannot express is a DataError, and nothing is written; with `skip_refused` it is left out,
+    and the manifest counts it.
     """
     layout = _layout(format, template)
     names = written_names(container)
@@ -51,10 +57,15 @@ def export(
     refuse_foreign(destination, names)
     members = Members(store, chosen)
     with disk_errors(destination, "the export is not complete; run it again"), staging(destination) as staged:
-        files = tuple(_write_splits(members, layout, container, staged))
+        refused = Refused(store, chosen)
+        files = tuple(_write_splits(members, layout, container, staged, refused))
+        if not skip_refused:
+            refused.raise_if_any(layout)
         recipe = hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest()
         rendered_with = template.as_json() if template and layout.template else None
-        manifest = Manifest(chosen.name, chosen.id, recipe, layout.name, container, files, rendered_with)
+        manifest = Manifest(
+            chosen.name, chosen.id, recipe, layout.name, container, files, rendered_with, refused.by_split()
+        )
         (staged / MANIFEST).write_bytes(manifest.content())
         place(staged, destination, manifest)
     return manifest
@@ -74,9 +85,10 @@ def _layout(name: str, template: ChosenTemplate | None) -> Layout:
     return text_layout(template)
 
 
-def _write_splits(members: Members, layout: Layout, container: str, folder: Path) -> Iterator[ExportedFile]:
+def _write_splits(
+    members: Members, layout: Layout, container: str, folder: Path, refused: Refused
+) -> Iterator[ExportedFile]:
     pattern = FILE_NAMES[container]
-    refused = Refused()
     schema = None if pattern.endswith(".jsonl") else parquet_schema(layout, members)
     for split in SPLITS:
         path = folder / pattern.format(split)
@@ -91,7 +103,6 @@ def _write_splits(members: Members, layout: Layout, container: str, folder: Path
             path.unlink()  # load_dataset refuses a whole folder for one empty split
             continue
         yield ExportedFile(pattern.format(split), split, rows, path.stat().st_size, file_sha256(path))
-    refused.raise_if_any(layout)
 
 
 def _rendered(members: Members, split: str, layout: Layout, refused: Refused) -> Iterator[list[dict[str, Any]]]:
@@ -102,18 +113,33 @@ def _rendered(members: Members, split: str, layout: Layout, refused: Refused) ->
                 row = layout.rendered(record)
                 part.append(row if layout.template else row | {"row_id": row_id})
             except CannotExpressError as error:
-                refused.add(str(error), row_id)
+                refused.add(split, str(error), row_id)
         yield part
 
 
 class Refused:
-    """Counts records that a layout cannot express, by reason; keeps the first few ids."""
+    """Counts records that a layout cannot express, by reason and split; keeps the first few ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store, version: VersionInfo) -> None:
+        self._store, self._version = store, version
+        self.splits: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.first: list[str] = []
 
-    def add(self, reason: str, row_id: str) -> None:
+    def by_split(self) -> dict[str, int] | None:
+        return {split: self.splits[split] for split in SPLITS if self.splits[split]} or None
+
+    def _places(self) -> str:
+        """The first few as FILE:LINE, by which `curate why` finds them."""
+        ledger = self._store.table(self._version, "ledger", ["row_id", "source", "line", "verdict"])
+        lines = ledger.filter(pc.equal(ledger["verdict"], "kept"))
+        named = pa.array([UUID(row_id).bytes for row_id in self.first], pa.binary(16))
+        lines = lines.filter(pc.is_in(lines["row_id"], named)).to_pylist()
+        places = {str(UUID(bytes=line["row_id"])): f"{line['source']}:{line['line']}" for line in lines}
+        return ", ".join(places.get(row_id, row_id) for row_id in self.first)
+
+    def add(self, split: str, reason: str, row_id: str) -> None:
+        self.splits[split] += 1
         self.reasons[reason] += 1
         if len(self.first) < _NAMED_ROWS:
             self.first.append(row_id)
@@ -126,10 +152,11 @@ class Refused:
             f"{reason} ({n:,})" for reason, n in sorted(self.reasons.items(), key=lambda x: (-x[1], x[0]))
         )
         name = f"{layout.name} under {layout.template.name}" if layout.template else layout.name
-        advice = "use another --template, drop or edit these rows by a patch, or " if layout.template else "use "
+        advice = "use another --template, " if layout.template else ""
+        advice += "drop or edit these rows by a patch, leave them out with --skip-refused, or use "
         raise DataError(
             f"export: {count:,} {'row' if count == 1 else 'rows'} cannot be written as {name}: {reasons};"
-            f" first: {', '.join(self.first)}; nothing was written, {advice}--format messages, which holds every row"
+            f" first: {self._places()}; nothing was written, {advice}--format messages, which holds every row"
         )
 
 

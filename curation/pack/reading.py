@@ -29,6 +29,10 @@ class Pack:
         self._archive = archive
         self._members = {member["path"]: member for member in manifest["files"]}
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{split} {count:,}" for split, count in self.manifest["splits"].items())
+        return f"<Pack {self.path.name} of {self.name} {self.version_id[:8]}: {sizes}>"
+
     @property
     def name(self) -> str:
         """The version's name, such as v3."""

@@ -87,9 +87,11 @@ def export(stored: Stored, folder: Path) -> Found:
     if version != stored.version.id:
         problems.append(f"{path}: holds version {version[:8]}, not {stored.version.id[:8]}; export again")
     sizes = {split: stored.columns("members")["split"].count(split) for split in SPLITS}
+    skipped = manifest.get("skipped") or {}
     for file, said in listed:
-        if said["rows"] != sizes.get(said["split"]):
-            problems.append(f"{file}: {said['rows']:,} rows instead of {sizes.get(said['split'], 0):,}; export again")
+        rows = sizes.get(said["split"], 0) - skipped.get(said["split"], 0)
+        if said["rows"] != rows:
+            problems.append(f"{file}: {said['rows']:,} rows instead of {rows:,}; export again")
     return Found(problems, f"{len(listed)} files of {folder} are as exported")
 
 
