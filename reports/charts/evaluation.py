@@ -1,0 +1,102 @@
+"""Charts about evaluations: metrics with intervals, confidence, the trade-off between domain and benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from reports.charts.style import COLOURS, HEIGHT, INK, bars_high, styled, themed
+
+
+def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
+    """Each metric's value with its interval, one colour an evaluation; metrics have scales of their own."""
+    shown = table if names is None else table[table["metric"].isin(names)]
+    shown = shown.assign(what=shown["split"] + " " + shown["metric"])
+    base = alt.Chart(shown).encode(
+        y=alt.Y("evaluation:N", title=None, axis=alt.Axis(labels=False, ticks=False)),
+        color=alt.Color("evaluation:N", title=None),
+        tooltip=[
+            "evaluation",
+            "what",
+            *(alt.Tooltip(f"{c}:Q", format=".4g") for c in ("value", "ci_low", "ci_high")),
+            "n",
+        ],
+    )
+    line = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False)), x2="ci_high:Q"
+    )
+    point = base.mark_point(filled=True, size=60).encode(x="value:Q")
+    height = bars_high(shown["evaluation"].nunique())
+    rows = alt.layer(line, point).properties(width=360, height=height)
+    header = alt.Header(labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=200)
+    return themed(rows.facet(row=alt.Row("what:N", title=None, header=header)).resolve_scale(x="independent"))
+
+
+def confidence(table: pd.DataFrame) -> Any:
+    """Outputs by how sure the model was, right and wrong apart."""
+    shown = table.assign(verdict=table["right"].map({1: "right", 0: "wrong"}))
+    chart = (
+        alt.Chart(shown)
+        .mark_bar(opacity=0.85)
+        .encode(
+            x=alt.X("confidence:Q", bin=alt.Bin(maxbins=20, extent=[0, 1]), title="mean probability of a token"),
+            y=alt.Y("count():Q", title="outputs", stack=True),
+            color=alt.Color(
+                "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[COLOURS[2], COLOURS[5]])
+            ),
+            tooltip=["verdict", "count()"],
+        )
+    )
+    return styled(chart)
+
+
+def reliability(table: pd.DataFrame) -> Any:
+    """Share of right outputs against confidence, a tenth of the outputs a point; on the diagonal they agree."""
+    line = (
+        alt.Chart(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
+        .mark_line(strokeDash=[4, 4], color=INK)
+        .encode(x="x:Q", y="y:Q")
+    )
+    points = (
+        alt.Chart(table)
+        .mark_line(point=True, color=COLOURS[0])
+        .encode(
+            x=alt.X("confidence:Q", title="confidence", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("right:Q", title="share right", scale=alt.Scale(domain=[0, 1])),
+            tooltip=[alt.Tooltip("confidence:Q", format=".3f"), alt.Tooltip("right:Q", format=".3f"), "n"],
+        )
+    )
+    return styled(alt.layer(line, points), width=HEIGHT + 40)
+
+
+def risk_coverage(table: pd.DataFrame) -> Any:
+    """Share of wrong outputs among the surest, as more of them are answered; rising, confidence is worth something."""
+    step = max(1, len(table) // 400)
+    chart = (
+        alt.Chart(table.iloc[::step])
+        .mark_line(color=COLOURS[0])
+        .encode(
+            x=alt.X("coverage:Q", title="share of outputs answered, surest first", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("risk:Q", title="share wrong", scale=alt.Scale(domain=[0, 1])),
+            tooltip=[alt.Tooltip("coverage:Q", format=".2f"), alt.Tooltip("risk:Q", format=".3f")],
+        )
+    )
+    return styled(chart)
+
+
+def trade_off(table: pd.DataFrame) -> Any:
+    """Domain metric against benchmark score, each with its interval, a point an evaluation."""
+    base = alt.Chart(table).encode(
+        color=alt.Color("evaluation:N", title=None), shape=alt.Shape("benchmark:N", title=None)
+    )
+    tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("domain", "score")]
+    across = base.mark_rule().encode(x="domain_low:Q", x2="domain_high:Q", y="score:Q")
+    up = base.mark_rule().encode(x="domain:Q", y="score_low:Q", y2="score_high:Q")
+    points = base.mark_point(filled=True, size=80).encode(
+        x=alt.X("domain:Q", title="domain metric", scale=alt.Scale(zero=False)),
+        y=alt.Y("score:Q", title="benchmark", scale=alt.Scale(zero=False)),
+        tooltip=["evaluation", "benchmark", *tips],
+    )
+    return styled(alt.layer(across, up, points))

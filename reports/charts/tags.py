@@ -1,0 +1,39 @@
+"""Charts about tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from reports.charts.style import COLOURS, bars_high, styled
+
+
+def rates(table: pd.DataFrame) -> Any:
+    """The share of outputs with each tag and its interval; `table` as reports.tables.tags.tag_rates gives it."""
+    shown = table[table["n"] > 0]
+    base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort="-x", title=None), yOffset="kind:N")
+    colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=["person", "rule"], range=[COLOURS[0], COLOURS[1]]))
+    tips = ["tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%")]
+    bars = base.mark_bar(opacity=0.8).encode(
+        x=alt.X("share:Q", title="share of outputs", axis=alt.Axis(format="%")), color=colour, tooltip=tips
+    )
+    lines = base.mark_rule(color="#606060").encode(x="low:Q", x2="high:Q")
+    return styled(alt.layer(bars, lines), height=bars_high(shown["tag"].nunique() * 2))
+
+
+def heat_map(table: pd.DataFrame) -> Any:
+    """Tags by slice; `table` as reports.tables.tags.slices gives it."""
+    shown = table.assign(slice=table["field"] + " = " + table["value"], share=table["hits"] / table["n"])
+    chart = (
+        alt.Chart(shown)
+        .mark_rect()
+        .encode(
+            x=alt.X("tag:N", title=None, axis=alt.Axis(labelAngle=-40)),
+            y=alt.Y("slice:N", title=None),
+            color=alt.Color("share:Q", title="share", scale=alt.Scale(scheme="blues"), legend=alt.Legend(format="%")),
+            tooltip=["slice", "tag", "hits", "n", alt.Tooltip("p_adjusted:Q", format=".3f")],
+        )
+    )
+    return styled(chart, height=bars_high(shown["slice"].nunique()))

@@ -1,0 +1,30 @@
+"""Charts about trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from reports.charts.style import styled
+
+
+def curve(
+    table: pd.DataFrame, metrics: tuple[str, ...] = ("train_loss", "validation_loss"), title: str = "loss"
+) -> Any:
+    """One line a run and metric over the steps; `table` as reports.tables.training.curves gives it."""
+    shown = table[table["metric"].isin(metrics)].dropna(subset=["value"])
+    one = shown["run"].nunique() <= 1
+    chart = (
+        alt.Chart(shown)
+        .mark_line(point=alt.OverlayMarkDef(size=16))
+        .encode(
+            x=alt.X("step:Q", title="step"),
+            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+            color=alt.Color("metric:N" if one else "run:N", title=None),
+            strokeDash=alt.StrokeDash("metric:N", title=None, legend=None if one else alt.Legend()),
+            tooltip=["run", "metric", "step", alt.Tooltip("value:Q", format=".4g")],
+        )
+    )
+    return styled(chart)

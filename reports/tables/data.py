@@ -1,0 +1,80 @@
+"""Tables about a version: what came in, what went and why, how the splits came out, in which languages, how long."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from curation.records import sides
+
+if TYPE_CHECKING:
+    from curation.library import Version
+
+_BINS: Final = (0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)  # characters; the last bin is open
+
+
+def sources(version: Version) -> pd.DataFrame:
+    """source, format, units, kept, flagged, dropped, quarantined; in the recipe's order."""
+    columns = ["source", "format", "units", "kept", "flagged", "dropped", "quarantined"]
+    return pd.DataFrame(list(version.stats["sources"]), columns=columns)
+
+
+def reasons(version: Version) -> pd.DataFrame:
+    """stage, verdict (dropped or flagged), reason, rows; in the order of the stages, commonest first."""
+    rows = [
+        (stage["stage"], verdict, reason.replace("_", " "), count)
+        for stage in version.stats["stages"]
+        for verdict, key in (("dropped", "reasons"), ("flagged", "flags"))
+        for reason, count in sorted(stage[key].items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+    return pd.DataFrame(rows, columns=["stage", "verdict", "reason", "rows"])
+
+
+def splits(version: Version) -> pd.DataFrame:
+    """split, rows, clusters."""
+    told = version.stats["split"]
+    rows = [(split, count, told["clusters"].get(split, 0)) for split, count in version.rows.items() if count]
+    return pd.DataFrame(rows, columns=["split", "rows", "clusters"])
+
+
+def languages(version: Version) -> pd.DataFrame:
+    """language of the answer, rows; "unsure" where it could not be told. Empty if the build looked at none."""
+    ledger = version.table("ledger")
+    if "answer_language" not in ledger.column_names:
+        return pd.DataFrame({"language": pd.Series(dtype=str), "rows": pd.Series(dtype=int)})
+    kept = ledger.select(["verdict", "answer_language"]).to_pandas()
+    counted = (
+        kept.loc[kept["verdict"] == "kept", "answer_language"].fillna("unsure").replace({"": "unsure", "und": "unsure"})
+    )
+    table = counted.value_counts().rename_axis("language").reset_index(name="rows")
+    return table.sort_values(["rows", "language"], ascending=[False, True], ignore_index=True)
+
+
+def lengths(version: Version) -> pd.DataFrame:
+    """side (prompt or answer), characters (as a range), rows: how long the kept texts are."""
+    found: dict[str, list[int]] = {"prompt": [], "answer": []}
+    for messages in version.to_arrow()["messages"].to_pylist():
+        _, _, prompt, answer = sides(messages)
+        found["prompt"].append(len(prompt))
+        found["answer"].append(len(answer))
+    labels = [*(f"{low}-{high - 1}" for low, high in pairwise(_BINS)), f"{_BINS[-1]}+"]
+    tables = []
+    for side, values in found.items():
+        cut = pd.cut(pd.Series(values, dtype=float), [*_BINS, float("inf")], right=False, labels=labels)
+        counts = cut.value_counts(sort=False)
+        tables.append(pd.DataFrame({"side": side, "characters": counts.index.astype(str), "rows": counts.to_numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def leak_sentence(version: Version) -> str:
+    """What a random split of the same rows would have let through, and what this one does."""
+    twins = version.stats["split"].get("twins")
+    if not twins or not twins.get("test_rows"):
+        return "No test rows, so nothing can leak into them."
+    low, high = (f"{twins[key]:.0%}" for key in ("random_min", "random_max"))
+    return (
+        f"With a random split, {twins['random']:.0%} of the {twins['test_rows']:,} test questions would have a twin in "
+        f"train ({low} to {high} in {twins['draws']} draws); with this split, {twins['ours']:.0%}."
+    )
