@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ def train(
     is no number or diverges; KeyboardInterrupt, with how to go on, where it was asked to stop. run.json says so too.
     """
     progress = progress or Silent()
+    if config.select not in ("last", "validation_loss"):
+        raise ConfigError(f'select: "{config.select}" is not measured in training; use last or validation_loss')
+    _use_liger(config)  # says so where it cannot be
     gc.collect()  # an earlier training of this process may still hold its model in a circle of references
     with TrainLog() as log:
         progress.stage("encoding rows")
@@ -144,8 +148,9 @@ def _trainer(job: _Job) -> Any:
     if config.packing:
         require_packable(model)
     if job.checkpointing:
-        # The keyword of older transformers; newer ones know both.
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        name = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"  # before 5.23
+        enable = getattr(model, f"{name}_checkpointing_enable")
+        enable(**{f"{name}_checkpointing_kwargs": {"use_reentrant": False}})
     model = new_adapter(model, config)
     pad_id = prepared.tokenizer.pad_token_id or 0
     window = config.gradient_accumulation_steps * job.processes
@@ -157,7 +162,13 @@ def _trainer(job: _Job) -> Any:
             config.per_device_eval_batch_size, config.max_length, config.packing, job.processes, job.processes
         )
         validation = Batches(prepared.validation, shape, rank=job.rank, pad_id=pad_id)
-    trainer = AnswerTrainer(model, _arguments(job, validation is not None), (training, validation), job.precision)
+    arguments = _arguments(job, validation is not None)
+    try:
+        trainer = AnswerTrainer(model, arguments, (training, validation), job.precision)
+    except (ValueError, RuntimeError, ImportError) as error:
+        if not config.report_to:
+            raise
+        raise ConfigError(f"report_to: {' '.join(str(error).split())[:200]}") from None
     if config.early_stopping_patience is not None:
         from transformers import EarlyStoppingCallback
 
@@ -191,7 +202,7 @@ def _arguments(job: _Job, validate: bool) -> Any:
         greater_is_better=False if chosen else None,
         fp16=job.precision == "fp16",
         use_cpu=not cuda,
-        use_liger_kernel=_use_liger(config, cuda),
+        use_liger_kernel=_use_liger(config),
         liger_kernel_config={"fused_linear_cross_entropy": False},  # the head sees the answers alone already
         report_to=list(config.report_to) or "none",
         run_name=job.folder.name,
@@ -203,18 +214,14 @@ def _arguments(job: _Job, validate: bool) -> Any:
     )
 
 
-def _use_liger(config: TrainingConfig, cuda: bool) -> bool:
-    from importlib.util import find_spec
-
-    found = find_spec("liger_kernel") is not None
-    if config.use_liger_kernel is True and not (found and cuda):
+def _use_liger(config: TrainingConfig) -> bool:
+    can = find_spec("liger_kernel") is not None and device_name() != "cpu"
+    if config.use_liger_kernel is True and not can:
         raise ConfigError("use_liger_kernel: needs a CUDA device and liger-kernel (pip install liger-kernel), or auto")
-    return found and cuda and config.use_liger_kernel is not False
+    return can and config.use_liger_kernel is not False
 
 
 def _job(config: TrainingConfig, prepared: Prepared, folder: Path, precision: Precision, state: Any) -> _Job:
-    if config.select not in ("last", "validation_loss"):
-        raise ConfigError(f'select: "{config.select}" is not measured in training; use last or validation_loss')
     checkpointing = config.activation_checkpointing
     if checkpointing == "auto":
         free = free_memory()
