@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
-
 from curation.config_file import check_config, key_lines, load_config, schema
 from curation.errors import ConfigError
 from curation.reading.sources import SourceSpec
 from curation.selection.config import SelectConfig
+from curation.settings import as_yaml
 from curation.splits.config import SplitConfig
 from curation.stages.conflicts import ConflictsConfig
 from curation.stages.decontaminate import DecontaminateConfig
@@ -130,7 +129,7 @@ def commented_recipe(paths: Sequence[str]) -> str:
     """A recipe.yaml that reads `paths` and shows every default, commented out, with what it means."""
     lines = ["# What `curate build` does. Every setting below stands at its default; uncomment to change."]
     lines += ["# Sources in order: of equal rows that of the first source stays.", "sources:"]
-    lines += [f"  - path: {_scalar(path)}" for path in paths]
+    lines += [f"  - path: {as_yaml(path)}" for path in paths]
     properties = schema(_SCHEMA)["properties"]
     for name, config in _SECTIONS.items():
         lines += ["", f"# {name}:"]
@@ -149,7 +148,7 @@ def copied_recipe(path: Path, paths: Sequence[str]) -> str:
         return text
     sources = load_config(path, _SCHEMA)["sources"]
     settings = {key: value for key, value in sources[0].items() if key != "path"} if len(sources) == 1 else {}
-    block = ["sources:", *(f"  - {_scalar({'path': path, **settings})}" for path in paths)]
+    block = ["sources:", *(f"  - {as_yaml({'path': path, **settings})}" for path in paths)]
     lines = text.splitlines()
     start, end = key_lines(text, "sources")
     return "\n".join([*lines[:start], *block, *lines[end:]]) + "\n"
@@ -163,15 +162,6 @@ def _commented(values: Mapping[str, Any], described: Mapping[str, Any], depth: i
             entry = schema(_SCHEMA)["$defs"][entry["$ref"].rsplit("/", 1)[1]]
         note, choices = entry.get("description"), entry.get("enum")
         tail = note or (" | ".join(str(c) for c in choices) if choices else None)
-        text = f"# {'  ' * depth}{key}: {_scalar(value)}"
+        text = f"# {'  ' * depth}{key}: {as_yaml(value)}"
         lines.append(f"{text}  # {tail}" if tail else text)
     return lines
-
-
-def _scalar(value: Any) -> str:
-    """A value as YAML on one line."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
-        .removesuffix("\n...\n")
-        .strip()
-    )

@@ -30,6 +30,24 @@ def lengths(store: Store, version: VersionInfo) -> dict[str, dict[str, int]]:
     return {side: _spread(values) for side, values in found.items()}
 
 
+def languages(store: Store, version: VersionInfo) -> dict[str, int]:
+    """Rows of the version by language, commonest first: `en -> de` answered in another, und: cannot be told.
+
+    Empty where the build did not look.
+    """
+    import pyarrow.compute as pc
+
+    from curation.diffing.sides import spoken
+
+    ledger = store.table(version, "ledger")
+    if "prompt_language" not in ledger.column_names:  # a version from before languages were stored
+        return {}
+    kept = ledger.filter(pc.equal(ledger["verdict"], "kept"))
+    found = spoken(kept["prompt_language"], kept["answer_language"]).drop_null().value_counts().to_pylist()
+    counts = {pair["values"]: pair["counts"] for pair in found}
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
 def _spread(values: list[int]) -> dict[str, int]:
     """Nearest-rank percentiles: each is a length that a row really has."""
     if not values:

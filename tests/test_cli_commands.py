@@ -325,3 +325,32 @@ def _wait_for(beginning: str, stream: Any) -> None:
         line = stream.readline()
         if line.startswith(beginning) or not line:
             return
+
+
+def test_stats_names_stages_that_did_nothing_and_languages(here: Path, capsys: Capture) -> None:
+    lines = run(capsys, ["stats"])
+    told = run_json(capsys, ["stats"])
+    idle = [s["stage"] for s in told["stages"] if not s["flagged"] and s["in"] == s["kept"]]
+    assert "select" in idle
+    assert any(line.endswith(f"; nothing to do for {', '.join(idle)}") for line in lines)
+    busy = [s["stage"] for s in told["stages"] if s["stage"] not in idle]
+    assert [line.split()[0] for line in lines[1 : len(busy) + 1]] == busy
+    assert sum(told["languages"].values()) == told["stages"][-1]["kept"]
+    assert any(line.startswith("languages: ") for line in lines)
+
+
+def test_show_says_settings_as_a_recipe_does(fresh: Path, capsys: Capture) -> None:
+    run(capsys, BUILD)
+    with (fresh / "recipe.yaml").open("a", encoding="utf-8") as recipe:
+        recipe.write(
+            "language: {allowed: [en, ro]}\nnormalise: {strip: false}\nselect: {steps: [{by: random, n: 999}]}\n"
+        )
+    run(capsys, ["build", "--max-bad", "20%"])
+    (line,) = (line for line in run(capsys, ["show"]) if line.startswith("settings: "))
+    assert "language.allowed [en, ro], normalise.strip false, select.steps [{by: random, n: 999, seed: 0}]" in line
+    (changed,) = (line for line in run(capsys, ["diff", "v1", "v2"]) if line.startswith("settings: "))
+    assert "language.allowed [] -> [en, ro], normalise.strip true -> false" in changed
+    run(capsys, ["export", "--ledger", "ledger.parquet"])
+    (why,) = (line for line in run(capsys, ["why", "tickets.jsonl:1"]) if "selected by random" in line)
+    kept = run_json(capsys, ["stats"])["stages"][-1]["kept"]
+    assert why.endswith(f", {kept} taken")

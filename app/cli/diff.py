@@ -115,8 +115,10 @@ def _head(found: VersionDiff) -> str:
 
 
 def _settings(found: VersionDiff) -> list[str]:
+    from curation.settings import setting_text
+
     changed = found.settings()
-    said = [visible(f"{name} {before} -> {after}") for name, (before, after) in changed.items()]
+    said = [visible(f"{name} {setting_text(old)} -> {setting_text(new)}") for name, (old, new) in changed.items()]
     more = ["..."] * (len(said) > _SHOWN_SETTINGS)
     return [clip("settings: " + ", ".join([*said[:_SHOWN_SETTINGS], *more]), 150)] if said else []
 

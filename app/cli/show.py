@@ -51,6 +51,8 @@ def run(args: Namespace) -> int:
 
 
 def _settings(changed: Mapping[str, Any]) -> str:
+    from curation.settings import setting_text
+
     if not changed:
         return "all at their defaults"
-    return ", ".join(visible(f"{name} {value}") for name, value in changed.items())
+    return ", ".join(visible(f"{name} {setting_text(value)}") for name, value in changed.items())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from app.cli.arguments import Parser
 from app.cli.build import reasons
 from app.cli.output import emit
 from app.cli.place import add_ref, version
 from app.cli.render import next_commands, page, percent, visible
+
+_LANGUAGES: Final = 6
 
 
 def add_parser(parser: Parser) -> None:
@@ -23,25 +25,30 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.stats import lengths, totals
+    from curation.stats import languages, lengths, totals
 
     _, store, chosen = version(args)
     stages, sources = chosen.stats["stages"], chosen.stats["sources"]
     dropped, flagged = totals(stages, "reasons"), totals(stages, "flags")
     measured = lengths(store, chosen)
-    rows = [[s["stage"], s["in"], s["kept"], s["flagged"], s["dropped"], reasons(s["reasons"], 3)] for s in stages]
+    spoken = languages(store, chosen)
+    busy = [s for s in stages if s["flagged"] or s["in"] != s["kept"]] or stages
+    rows = [[s["stage"], s["in"], s["kept"], s["flagged"], s["dropped"], reasons(s["reasons"], 3)] for s in busy]
+    idle = [visible(s["stage"]) for s in stages if s not in busy]
     units = sum(source["units"] for source in sources)
     kept = sum(source["kept"] for source in sources)
     largest = max(sources, key=lambda source: source["units"])
     share = percent(kept / units) if units else "0"
     after = [
-        *(f"{word}: {reasons(counts)}" for word, counts in (("dropped", dropped), ("flagged", flagged)) if counts),
+        *[f"flagged: {reasons(flagged)}"] * bool(flagged),  # what was dropped stands beside the stages
         f"answers, characters: median {measured['answer']['median']:,}, "
         f"95 % up to {measured['answer']['p95']:,}, longest {measured['answer']['longest']:,}; "
         f"prompts: median {measured['prompt']['median']:,}, longest {measured['prompt']['longest']:,}",
+        *[f"languages: {' · '.join(f'{name} {n:,}' for name, n in list(spoken.items())[:_LANGUAGES])}"] * bool(spoken),
         *token_line(chosen.stats.get("tokens")),
         f"{chosen.name} keeps {kept:,} of {units:,} units ({share}); sources: {len(sources):,}, "
-        f"largest {visible(largest['source'])} with {largest['units']:,} units",
+        f"largest {visible(largest['source'])} with {largest['units']:,} units"
+        + (f"; nothing to do for {', '.join(idle)}" if idle else ""),
         next_commands(f"curate show {chosen.name}", f"curate export {chosen.name} --ledger ledger.parquet"),
     ]
     headers = ("stage", "in", "kept", "flagged", "dropped", "reasons")
@@ -53,6 +60,7 @@ def run(args: Namespace) -> int:
         "reasons": dropped,
         "flags": flagged,
         "lengths": measured,
+        "languages": spoken,
         "template": chosen.stats.get("template"),
         "tokens": chosen.stats.get("tokens"),
     }

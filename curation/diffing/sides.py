@@ -20,6 +20,14 @@ _LANGUAGES = ("prompt_language", "answer_language")
 _LEDGER = ("row_id", "source", "line", "verdict", "stage", "reason", "value", "matched_row_id", "detail", *_LANGUAGES)
 
 
+def spoken(asked: Any, answered: Any) -> Any:
+    """One language of each row of its prompt's and its answer's, `en -> de` where they differ."""
+    told = [pc.if_else(pc.equal(code, _UNTOLD), None, code) for code in (asked, answered)]
+    both = pc.binary_join_element_wise(*told, " -> ")  # null where one cannot be told
+    same = pc.or_(pc.equal(*told), pc.is_null(both))
+    return pc.if_else(pc.fill_null(same, True), pc.coalesce(*told, asked), both)
+
+
 @dataclass
 class Side:
     store: Store
@@ -56,11 +64,7 @@ class Side:
         """The language of each row, `en -> de` where the answer is in another; null where nobody looked."""
         if not set(_LANGUAGES) <= set(self.ledger.column_names):  # a version from before languages were stored
             return pa.nulls(len(row_ids), pa.string())
-        asked, answered = looked_up(self.ledger, row_ids, _LANGUAGES).columns
-        told = [pc.if_else(pc.equal(code, _UNTOLD), None, code) for code in (asked, answered)]
-        both = pc.binary_join_element_wise(*told, " -> ")  # null where one cannot be told
-        same = pc.or_(pc.equal(*told), pc.is_null(both))
-        return pc.if_else(pc.fill_null(same, True), pc.coalesce(*told, asked), both)
+        return spoken(*looked_up(self.ledger, row_ids, _LANGUAGES).columns)
 
     def records(self, row_ids: Any) -> Any:
         """The record of each row, null where this version has none."""

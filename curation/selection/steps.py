@@ -53,7 +53,7 @@ def _random(rows: Any, step: Step) -> Chosen:
     assert step.n is not None
     assert step.seed is not None
     rank = _ranks(draw(rows, step.seed))
-    return Chosen(rank <= step.n, rank.astype(np.float64), _all(rank, step.n), wanted=step.n)
+    return Chosen(rank <= step.n, rank.astype(np.float64), _all(rank, min(step.n, len(rank))), wanted=step.n)
 
 
 def _length(rows: Any, step: Step) -> Chosen:
