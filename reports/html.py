@@ -1,0 +1,70 @@
+"""A report as one HTML file that needs nothing else: charts inline as SVG, no script, no request."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from reports.document import Block, Code, Document, Figure, Section, Table, Text
+from reports.visible import visible
+
+# No source of anything is allowed but the page's own styles: a report shows what models wrote.
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_STYLE: Final = (Path(__file__).resolve().parent / "report.css").read_text(encoding="utf-8")
+
+
+def to_html(document: Document) -> str:
+    """The whole page."""
+    links = "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(document.sections))
+    summary = "".join(_block(text) for text in document.summary)
+    body = "".join(_section(i, section) for i, section in enumerate(document.sections))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="referrer" content="no-referrer">'
+        f"<title>{escape(visible(document.title))}</title><style>{_STYLE}</style></head><body><main>"
+        f"<header><h1>{escape(visible(document.title))}</h1>{summary}</header><nav>{links}</nav>{body}</main></body></html>\n"
+    )
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure's chart; ids are made the figure's own, since all charts of a page share one name space."""
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(figure.chart.to_dict())
+    for mark in ('id="', "url(#", 'href="#'):
+        svg = svg.replace(mark, f"{mark}{figure.name}-")
+    return svg
+
+
+def _section(number: int, section: Section) -> str:
+    return f'<section id="s{number}"><h2>{escape(section.title)}</h2>{"".join(map(_block, section.blocks))}</section>'
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Text(text, tone):
+            return (
+                f'<p class="{tone}">{escape(visible(text))}</p>'
+                if tone != "plain"
+                else f"<p>{escape(visible(text))}</p>"
+            )
+        case Table():
+            return _table(block)
+        case Figure():
+            return f"<figure>{to_svg(block)}<figcaption>{escape(visible(block.caption))}</figcaption></figure>"
+        case Code(text, label):
+            head = f'<div class="label">{escape(visible(label))}</div>' if label else ""
+            return f"{head}<pre>{escape(visible(text))}</pre>"
+
+
+def _table(block: Table) -> str:
+    kinds = [' class="n"' if column in block.numeric else "" for column in block.columns]
+    head = "".join(f"<th{kind}>{escape(visible(c))}</th>" for kind, c in zip(kinds, block.columns, strict=True))
+    rows = "".join(
+        "<tr>" + "".join(f"<td{k}>{escape(visible(cell))}</td>" for k, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in block.rows
+    )
+    caption = f"<caption>{escape(visible(block.caption))}</caption>" if block.caption else ""
+    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
