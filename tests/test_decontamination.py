@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -19,6 +20,7 @@ from curation.errors import ConfigError
 from curation.ingest import IngestOptions, ingest
 from curation.reading.sources import SourceSpec, expand
 from curation.stages.decontaminate import (
+    CONTAMINATION,
     Contamination,
     DecontaminateConfig,
     decontaminate,
@@ -237,3 +239,26 @@ def test_fifty_arc_items_laid_out_anew_among_alpaca_rows(alpaca: Any, tmp_path: 
     met = {match["pos"] for match in found if by_row.get(match["pos"]) == match["item"]}
     assert len(met) >= 48
     assert len({match["pos"] for match in found} - set(by_row)) <= 2
+
+
+def test_evidence_bears_the_hash_of_the_set_that_holds_the_item(tmp_path: Path) -> None:
+    first, second = science()[:2]
+    hashes = {}
+    for name, item in (("one.jsonl", first), ("two.jsonl", second)):
+        (tmp_path / name).write_bytes(orjson.dumps(item))
+        hashes[name] = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    rows = rows_of([layouts(second)["verbatim"], layouts(first)["verbatim"]])
+    found = find_contamination(rows, DecontaminateConfig(against=("one.jsonl", "two.jsonl")), tmp_path).matches
+    told = {(line["pos"], line["set"], line["set_sha256"]) for line in found.to_pylist()}
+    assert told == {(0, "two.jsonl", hashes["two.jsonl"]), (1, "one.jsonl", hashes["one.jsonl"])}
+
+
+@pytest.mark.parametrize("action", ["drop", "report"])
+def test_a_row_is_told_for_its_best_covered_item(action: str) -> None:
+    coverages = {"a": 0.4, "b": 0.9, "c": 0.6}
+    about = {"set": "exam", "set_sha256": "", "pos": 1, "start": 0, "end": 1, "how": "stem", "dropped": True}
+    lines = [{**about, "item": item, "coverage": coverage} for item, coverage in coverages.items()]
+    found = Contamination(pa.Table.from_pylist(lines, CONTAMINATION), ())
+    verdict = decontaminate(rows_of(INNOCENT), DecontaminateConfig(action=action), found)  # type: ignore[arg-type]
+    (line,) = (verdict.dropped if action == "drop" else verdict.flagged).to_pylist()
+    assert (line["pos"], line["value"], line["detail"]) == (1, 0.9, "exam: b (stem)")

@@ -7,11 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from curation.errors import ConfigError
 from curation.export import check_export, export
-from curation.folds import make_folds
+from curation.folds import Drawn, assign_folds, make_folds
 from curation.pipeline import build
 from curation.store import Store, VersionInfo
 from curation.verify import verify
@@ -121,3 +122,11 @@ def test_fixed_rows_stay_and_strata_are_spread(tmp_path: Path) -> None:
         times.update(drawn)
         assert sum(n % 5 == 0 for n in drawn) in (1, 2)
     assert set(times.values()) == {1}
+
+
+def test_the_largest_clusters_are_placed_first() -> None:
+    """Placed in another order the six single rows would fill both folds before the large cluster comes."""
+    cluster = np.array([0, 1, 2, 3, 4, 5, *[6] * 6])
+    for first in (np.arange(12), np.arange(12)[::-1]):
+        fold = assign_folds(cluster, Drawn(np.zeros(12, np.int64), first.astype(np.uint64)), 2, "v1")
+        assert sorted(np.bincount(fold)[1:].tolist()) == [6, 6]

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from app.cli import main
 from curation.mounts import from_mount, from_proc, mounts, unsafe_among, unsafe_mount
+from tests.lineage_workspace import line, workspace
 
 LINES = (Path(__file__).parent / "fixtures" / "mounts.jsonl").read_bytes().splitlines()
 CASES = [orjson.loads(line) for line in LINES]
@@ -27,3 +29,10 @@ def test_this_machine_can_be_asked(tmp_path: Path) -> None:
     assert all(mount.point.startswith("/") for mount in mounts())
     (tmp_path / "Dropbox").mkdir()
     assert unsafe_mount(tmp_path / "Dropbox") is not None
+
+
+def test_a_build_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, warned in (("Dropbox", True), ("plain", False)):
+        made = workspace(tmp_path / folder / "w", [line(n) for n in range(3)])
+        assert main(["build", "-C", str(made.root)]) == 0
+        assert ("where locks do not hold" in capsys.readouterr().err) == warned

@@ -18,6 +18,7 @@ from curation.ingest import IngestOptions, ingest
 from curation.reading.sources import SourceSpec, expand
 from curation.selection.config import SelectConfig, Step
 from curation.selection.diversity import k_centre
+from curation.selection.steps import _shares
 from curation.shingles import shingle
 from curation.stages.conservation import problem
 from curation.stages.select import Selection, select, selection
@@ -277,3 +278,15 @@ def test_a_thousand_of_ten_thousand_of_fifty_thousand() -> None:
     words = [len(set(shingle(v.kept["answer"], "auto", 1).values.tolist())) for v in (done.verdict,)]
     chance = selected(rows, {"by": "random", "n": 1_000}).verdict
     assert words[0] > len(set(shingle(chance.kept["answer"], "auto", 1).values.tolist()))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(1, 200))
+def test_a_quota_gives_all_it_can_and_as_evenly_as_it_can(size: list[int], n: int) -> None:
+    """What small values cannot give goes to the others, round after round."""
+    share = _shares(np.array(size), Step(by="quota", field="topic", n=n))
+    assert share.sum() == min(n, sum(size))
+    assert all(share <= size)
+    open_ = [given for given, there in zip(share.tolist(), size, strict=True) if given < there]
+    if open_:
+        assert max(share) <= min(open_) + 1
