@@ -41,6 +41,7 @@ PREDICTIONS: Final = pa.schema(
         ("reference_tokens", pa.int64()),
         ("reference_chars", pa.int64()),
         ("seconds", pa.float64()),
+        ("clean", pa.bool_()),  # whether the training never touched the item; null where nobody can tell
     ]
 )
 METRICS: Final = pa.schema(

@@ -67,6 +67,15 @@ def _tags_and_draws(con: sqlite3.Connection) -> None:
         _forbid_changes(con, table)
 
 
+def _looks(con: sqlite3.Connection) -> None:
+    con.execute(
+        "create table looks (number integer primary key, lineage text not null, version text not null,"
+        " run text not null, items integer not null, time text not null)"
+    )
+    con.execute("create index looks_of_lineage on looks (lineage)")
+    _forbid_changes(con, "looks")
+
+
 def _forbid_changes(con: sqlite3.Connection, table: str) -> None:
     """An event that was written stays: what follows it is another event."""
     for change in ("update", "delete"):
@@ -77,7 +86,7 @@ def _forbid_changes(con: sqlite3.Connection, table: str) -> None:
 
 
 # Numbered steps, each applied once in a transaction and never edited later; the file's user_version counts them.
-MIGRATIONS: Final[list[Callable[[sqlite3.Connection], None]]] = [_metrics_and_statuses, _tags_and_draws]
+MIGRATIONS: Final[list[Callable[[sqlite3.Connection], None]]] = [_metrics_and_statuses, _tags_and_draws, _looks]
 
 
 def open_journal(path: Path) -> Journal:

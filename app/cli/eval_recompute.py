@@ -1,0 +1,35 @@
+"""`curate eval --recompute`: every number of an evaluation anew from its stored answers, without a model."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from app.cli.output import emit
+from app.cli.render import next_commands, visible
+from curation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eval.prepare import Where
+
+
+def recompute_latest(args: Namespace, where: Where) -> int:
+    """The newest finished evaluation of a run; exit code 3 where a number came out otherwise."""
+    from eval.folder import latest_eval
+    from eval.measuring import Trust
+    from eval.prepare import find_run
+    from eval.recompute import recompute
+    from reports.results import write_results
+
+    run = find_run(args.run, where.place)
+    folder = latest_eval(run) if run else None
+    if run is None or folder is None:
+        raise ConfigError(f"{run.name if run else 'no run'}: was not evaluated yet; make one with curate eval")
+    told = recompute(folder, Trust(where.near, args.trust_metrics))
+    write_results(run)
+    lines = [f"{visible(folder.name)}: {told.numbers:,} numbers, largest difference {told.largest:.1g}"]
+    if told.changed:
+        lines.append(f"{len(told.changed):,} came out otherwise, such as {visible(told.changed[0])}")
+    data = {"folder": str(folder.path), "numbers": told.numbers, "largest": told.largest, "changed": told.changed}
+    emit(args, data, [*lines, next_commands("curate compare")])
+    return 3 if told.changed else 0

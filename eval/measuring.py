@@ -1,0 +1,178 @@
+"""Metrics of an evaluation from its stored predictions: a value and statistics an item, corpus values by slice."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from curation.errors import DataError
+from eval.folder import EvalFolder
+from eval.metrics import METRICS, measure
+from eval.metrics.metric import Items, Measured
+from eval.stats.value import Estimate, estimate
+from eval.suite import MetricChoice, Suite
+
+WHOLE: Final = "all"
+_TOGETHER: Final = ("macro_f1", "ece", "brier", "auroc", "aurc")  # compare items with each other
+_RANKING: Final = ("auroc", "aurc")
+_MOST_SLICES: Final = 30  # of one field
+_READ: Final = (
+    *("output", "reference", "prompt", "logprob_mean", "reference_nll", "reference_tokens", "reference_chars"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Where the user's own metrics lie, and whether they may be run without asking."""
+
+    root: Path | None = None
+    trusted: bool = False
+
+
+def measured(folder: EvalFolder, suite: Suite, trust: Trust = Trust()) -> dict[str, Measured]:
+    """Every metric of the suite, over the items in their order.
+
+    Texts are read a part at a time where that gives the same values. DataError where no item has what a metric needs.
+    """
+    parts: dict[str, list[Measured]] = {choice.name: [] for choice in suite.metrics}
+    together = {choice.name for choice in suite.metrics if choice.name in _TOGETHER or choice.name not in METRICS}
+    for items in _parts(folder, suite):
+        for choice in suite.metrics:
+            if choice.name not in together:
+                try:
+                    parts[choice.name].append(measure(choice.name, items, choice.options))
+                except DataError:  # nothing in this part has what it needs
+                    together.add(choice.name)
+    found = {}
+    for choice in suite.metrics:
+        joined = None if choice.name in together else _joined(parts[choice.name])
+        found[choice.name] = joined if joined is not None else _together(folder, suite, choice, trust)
+    return found
+
+
+def item_rows(found: Mapping[str, Measured], ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Lines of ITEM_METRICS."""
+    for name, metric in found.items():
+        present = metric.present
+        for i, item in enumerate(ids):
+            stats = metric.stats[i].tolist() if present[i] else None
+            yield {"item_id": item, "metric": name, "value": finite(float(metric.item[i])), "stats": stats}
+
+
+def metric_rows(
+    split: str, found: Mapping[str, Measured], clusters: npt.NDArray[Any] | None, slices: Mapping[str, npt.NDArray[Any]]
+) -> Iterator[dict[str, Any]]:
+    """Lines of METRICS: each metric over all items, and over the items (places) of each slice; 95 % intervals.
+
+    Slices in which a metric has no item are left out.
+    """
+    for metric in found.values():
+        whole = np.arange(len(metric.item))
+        for name, chosen in {WHOLE: whole, **slices}.items():
+            here = replace(metric, stats=metric.stats[chosen], item=metric.item[chosen])
+            value = estimate(here, None if clusters is None else clusters[chosen])
+            if value.n or name == WHOLE:
+                yield metric_row(split, name, value)
+
+
+def metric_row(split: str, part: str, value: Estimate) -> dict[str, Any]:
+    numbers = {"value": value.value, "ci_low": finite(value.low), "ci_high": finite(value.high)}
+    return {
+        "split": split,
+        "slice": part,
+        "metric": value.name,
+        **numbers,
+        "n": value.n,
+        "signature": value.signature,
+    }
+
+
+def slices_of(folder: EvalFolder, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """field=value -> places of the items that have it; of a field with many values the most frequent ones."""
+    if not fields:
+        return {}
+    values: list[list[str]] = [[] for _ in fields]
+    for batch in folder.batches("items", ["meta"]):
+        for text in batch["meta"].to_pylist():
+            meta = orjson.loads(text)
+            for at, name in enumerate(fields):
+                values[at].append(_value(meta, name))
+    found = {}
+    for name, column in zip(fields, values, strict=True):
+        array = np.asarray(column, object)
+        for value, _ in sorted(Counter(column).most_common(_MOST_SLICES)):
+            found[f"{name}={value}"] = np.flatnonzero(array == value)
+    return found
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _value(meta: Mapping[str, Any], name: str) -> str:
+    at: Any = meta
+    for part in name.split("."):
+        at = at.get(part) if isinstance(at, Mapping) else None
+    return "-" if at is None else at if isinstance(at, str) else json.dumps(at, sort_keys=True)
+
+
+def _together(folder: EvalFolder, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
+    (items,) = _parts(folder, suite, at_once=True)
+    if choice.name not in _RANKING:
+        return measure(choice.name, items, choice.options, root=trust.root, trusted=trust.trusted)
+    right = measure("exact_match", items, {})
+    made = measure(choice.name, replace(items, right=right.item), choice.options)
+    return replace(made, signature=f"{made.signature}|confidence:logprob_mean|right:{right.signature}")
+
+
+def _joined(parts: Sequence[Measured]) -> Measured | None:
+    """One metric of parts that were measured alike; None where they were not."""
+    if not parts or len({part.signature for part in parts}) > 1 or len({part.stats.shape[1] for part in parts}) > 1:
+        return None
+    stats, item = np.concatenate([p.stats for p in parts]), np.concatenate([p.item for p in parts])
+    return replace(parts[0], stats=stats, item=item)
+
+
+def _parts(folder: EvalFolder, suite: Suite, at_once: bool = False) -> Iterator[Items]:
+    """The predictions as what metrics are given, a part at a time or all at once."""
+    texts, told = list(_READ), ["language"]
+    if at_once:
+        yield _items(folder.predictions(texts), folder.items(told), suite)
+        return
+    for batch, languages in zip(folder.batches("predictions", texts), folder.batches("items", told), strict=True):
+        yield _items(batch, languages, suite)
+
+
+def _items(batch: Any, told: Any, suite: Suite) -> Items:
+    read = {name: batch[name].to_pylist() for name in _READ}
+    references = read["reference"]
+    nll = np.asarray([math.nan if value is None else value for value in read["reference_nll"]], np.float64)
+    labels = {"labels": references, "options": [suite.labels] * len(references)} if suite.labels else {}
+    return Items(
+        outputs=read["output"],
+        references=[None if text is None else [text] for text in references],
+        contexts=[_context(text) for text in read["prompt"]] if _needs_context(suite) else None,
+        languages=told["language"].to_pylist(),
+        logprob=-nll,
+        tokens=read["reference_tokens"],
+        characters=read["reference_chars"],
+        confidence=read["logprob_mean"],
+        **labels,
+    )
+
+
+def _needs_context(suite: Suite) -> bool:
+    return any(choice.name.endswith("_support") for choice in suite.metrics)
+
+
+def _context(prompt: str) -> str:
+    return "\n".join(message["content"] or "" for message in orjson.loads(prompt))
