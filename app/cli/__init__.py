@@ -18,7 +18,7 @@ from curation.errors import ConfigError, CurateError, did_you_mean
 
 COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
-    *("taxonomy", "patch", "sql", "verify", "gc", "train", "runs", "import-run"),
+    *("tag", "taxonomy", "patch", "sql", "verify", "gc", "train", "runs", "import-run"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.

@@ -58,8 +58,10 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def add_tags(journal: Journal, tags: Iterable[Tag]) -> int:
-    """Append the events, all or none; those already stored are left out. Gives how many were new.
+def add_tags(journal: Journal, tags: Iterable[Tag], draws: Sequence[Draw] = ()) -> int:
+    """Append the events, and the draws they answer, all or none; tags already stored are left out.
+
+    Gives how many tags were new; where none was, the draws are taken to be stored too.
 
     What this has returned from is on disk. DataError for an id that another event has, or an undo of what is not there.
     """
@@ -76,6 +78,8 @@ def add_tags(journal: Journal, tags: Iterable[Tag]) -> int:
                 new += 1
             elif stored[:-1] != values:
                 raise DataError(f"tag {tag.id}: another event has this id; give each event one of its own")
+        if new:
+            _insert_draws(con, draws, now)
     return new
 
 
@@ -107,12 +111,8 @@ def tag_events(journal: Journal, prediction_id: str) -> list[Tag]:
 
 def add_draws(journal: Journal, draws: Sequence[Draw]) -> None:
     """Record what was put before whom, and with what probability."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    rows = [(*astuple(draw)[:-1], draw.time or now) for draw in draws]
     with journal.writing() as con:
-        con.executemany(
-            "insert into draws (prediction_id, run, author, queue, probability, time) values (?, ?, ?, ?, ?, ?)", rows
-        )
+        _insert_draws(con, draws, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
 def draws(journal: Journal, author: str | None = None) -> list[Draw]:
@@ -123,6 +123,13 @@ def draws(journal: Journal, author: str | None = None) -> list[Draw]:
         (author, author),
     )
     return [Draw(*row) for row in found]
+
+
+def _insert_draws(con: sqlite3.Connection, draws: Sequence[Draw], now: str) -> None:
+    rows = [(*astuple(draw)[:-1], draw.time or now) for draw in draws]
+    con.executemany(
+        "insert into draws (prediction_id, run, author, queue, probability, time) values (?, ?, ?, ?, ?, ?)", rows
+    )
 
 
 def _check_undo(con: sqlite3.Connection, tag: Tag) -> None:

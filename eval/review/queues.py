@@ -15,6 +15,7 @@ QUEUES: Final[tuple[Queue, ...]] = ("unseen", "flips", "low confidence", "disagr
 RANDOM: Final = "random"
 CALIBRATION: Final = "calibration"
 REPEAT: Final = "repeat"
+SECOND_LOOK: Final = "#2"  # behind an author's name: what they said when an output came again, unsaid
 _AFTER: Final = 20  # outputs between a first look and its silent repeat, so that it is not simply remembered
 
 

@@ -9,7 +9,7 @@ from math import comb
 from typing import Final
 
 from curation.store.tags import Draw, Tag
-from eval.review.queues import RANDOM
+from eval.review.queues import RANDOM, SECOND_LOOK
 from eval.stats.distributions import mcnemar_mid_p, wilson
 from eval.stats.multiple import benjamini_hochberg
 
@@ -61,10 +61,14 @@ class Change:
 
 
 def judged(tags: Iterable[Tag]) -> dict[str, dict[str, set[str]]]:
-    """prediction -> author -> the tags they gave; an author who said OK is there with that alone."""
+    """prediction -> author -> the tags they gave; an author who said OK is there with that alone.
+
+    Second looks are left out: they say how steady a person is, and nothing new about the output.
+    """
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for tag in tags:
-        found[tag.prediction_id][tag.author].add(tag.tag)
+        if not tag.author.endswith(SECOND_LOOK):
+            found[tag.prediction_id][tag.author].add(tag.tag)
     return {prediction: dict(authors) for prediction, authors in found.items()}
 
 

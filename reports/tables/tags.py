@@ -11,6 +11,7 @@ import pandas as pd
 from curation.store.journal import Journal
 from curation.store.tags import OK, Tag, draws, tags
 from eval.agreement import agreement
+from eval.review.queues import SECOND_LOOK
 from eval.review.rates import deserved, excesses, judged, rates, rates_of_all
 from eval.taxonomy import NOTE, VERDICT, Taxonomy
 
@@ -72,6 +73,21 @@ def pairs(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> pd.Da
         if both:
             rows.append((one, two, len(both), sum(authors[one] == authors[two] for authors in both) / len(both)))
     return pd.DataFrame(rows, columns=["first", "second", "items", "same"])
+
+
+def steadiness(journal: Journal, taxonomy: Taxonomy) -> pd.DataFrame:
+    """author, items, same: how often a person who saw an output again, unsaid, gave it the same tags."""
+    said: dict[tuple[str, str], set[str]] = {}
+    for tag in tags(journal, kinds=("person",)):
+        said.setdefault((tag.author, tag.prediction_id), set()).add(_present(tag, taxonomy).tag + tag.value)
+    again = [key for key in said if key[0].endswith(SECOND_LOOK)]
+    rows: dict[str, list[bool]] = {}
+    for author, prediction in again:
+        first = said.get((author.removesuffix(SECOND_LOOK), prediction))
+        if first is not None:
+            rows.setdefault(author.removesuffix(SECOND_LOOK), []).append(first == said[author, prediction])
+    table = [(author, len(same), sum(same) / len(same)) for author, same in sorted(rows.items())]
+    return pd.DataFrame(table, columns=["author", "items", "same"])
 
 
 def _present(tag: Tag, taxonomy: Taxonomy) -> Tag:

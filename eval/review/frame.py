@@ -1,0 +1,82 @@
+"""The predictions under review: what the queues choose from, and what is shown of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from curation.errors import ConfigError
+from eval.folder import EvalFolder
+from eval.review.queues import Candidate
+
+_COLUMNS = ["prediction_id", "item_id", "split", "prompt", "output", "reference", "finish_reason", "logprob_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reviewer sees of a prediction; never which run made it."""
+
+    prediction_id: str
+    item_id: str
+    messages: tuple[Mapping[str, Any], ...]  # before the answer
+    output: str
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Predictions of one evaluation or several, held as columns; 100,000 of them take tens of megabytes."""
+
+    table: pa.Table
+    runs: tuple[str, ...]  # one a row
+    at: Mapping[str, int]  # prediction -> row
+    slices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # item -> field -> value
+
+    def candidates(self) -> list[Candidate]:
+        columns = (self.table[name].to_pylist() for name in ("prediction_id", "item_id", "logprob_mean"))
+        rows = zip(*columns, self.runs, strict=True)
+        return [Candidate(p, run, item, confidence, self.slices.get(item, {})) for p, item, confidence, run in rows]
+
+    def shown(self, prediction_id: str) -> Shown:
+        if prediction_id not in self.at:
+            raise ConfigError(f'prediction "{prediction_id}" is not among those under review')
+        row = self.table.slice(self.at[prediction_id], 1).to_pylist()[0]
+        messages = tuple(orjson.loads(row["prompt"]))
+        return Shown(prediction_id, row["item_id"], messages, row["output"], row["reference"])
+
+    def run_of(self, prediction_id: str) -> str:
+        return self.runs[self.at[prediction_id]]
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+
+def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False) -> Frame:
+    """The predictions of these evaluations that have an output, each once; items of test are left out unless asked for.
+
+    Where two evaluations hold the same output of the same model it is the same prediction.
+    """
+    tables, runs = [], []
+    for folder in folders:
+        table = folder.predictions(_COLUMNS)
+        keep = [
+            o is not None and (test_too or s != "test")
+            for o, s in zip(*(table[c].to_pylist() for c in ("output", "split")), strict=True)
+        ]
+        table = table.filter(pa.array(keep, pa.bool_()))
+        tables.append(table)
+        runs += [folder.of.name] * table.num_rows
+    if not tables:
+        raise ConfigError("there is no evaluation to review; make one with curate eval")
+    whole = pa.concat_tables(tables)
+    first: dict[str, int] = {}
+    for row, prediction in enumerate(whole["prediction_id"].to_pylist()):
+        first.setdefault(prediction, row)
+    rows = sorted(first.values())
+    once = whole.take(pa.array(rows, pa.int64()))
+    at = {prediction: row for row, prediction in enumerate(once["prediction_id"].to_pylist())}
+    return Frame(once, tuple(runs[row] for row in rows), at)
