@@ -24,6 +24,7 @@ from train.estimate import Estimate
 log: Final = logging.getLogger("curate.train")
 _SMOOTH: Final = 8  # steps whose mean loss is looked at
 _WORSE: Final = 1.5  # than guessing, or than at the start: so much is no noise
+_LEARNED: Final = 0.01  # a loss below it may well have no gradient left
 _NAMED: Final = 3
 _GIB: Final = 2**30
 
@@ -57,8 +58,12 @@ class History:
         if broken:
             raise CurateError(_stopped(step, "the loss is not a number", broken))
         worst = [i for i, _, _ in sorted(rows, key=lambda row: -row[1])]
-        if gradients and not math.isfinite(float(torch.stack(torch._foreach_norm(list(gradients))).norm())):
-            raise CurateError(_stopped(step, "the gradient is not a number", worst))
+        if gradients:
+            norm = float(torch.stack(torch._foreach_norm(list(gradients))).norm())
+            if not math.isfinite(norm):
+                raise CurateError(_stopped(step, "the gradient is not a number", worst))
+            if norm == 0 and self._means[-1] > _LEARNED:  # as where an adapter grew until the norms overflow
+                raise CurateError(_stopped(step, "the gradient is nothing, and the model not at its goal", worst))
         last = _mean(self._means[-_SMOOTH:])
         limit = _WORSE * max(self._guessing, _mean(self._means[:_SMOOTH]))
         if len(self._means) > _SMOOTH and last > limit:
