@@ -14,7 +14,7 @@ from train.config import TrainingConfig, config_hash
 from train.encode import Encoded, encode
 from train.model.adapter import new_adapter
 from train.model.check import fingerprint
-from train.model.load import base_identity, load_base
+from train.model.load import base_identity, base_licence, load_base
 from train.model.template import ModelTemplate, choose_training_template
 from train.model.tokenizer import load_tokenizer
 
@@ -81,6 +81,9 @@ def small_run(root: Path, *, base: Path | None = None, effect: float = 0.05, **s
         if isinstance(module, LoraLayer):
             for part in module.lora_B.values():
                 part.weight.data.normal_(0, effect, generator=generator)
+    for key, weight in model.named_parameters():
+        if "trainable_tokens_delta" in key:
+            weight.data += torch.randn(weight.shape, generator=generator) * effect
     folder = new_run_folder(root / "experiments")
     model.save_pretrained(folder / "adapter")
     for file, content in template.files.items():
@@ -111,6 +114,7 @@ def _described(name: str, base_name: str, base: Path, config: TrainingConfig, te
         config=config.as_json(),
         config_sha256=config_hash(config),
         seeds=[config.seed],
+        licences={"base": base_licence(base), "data": None},
         hardware={"device": "cpu", "precision": "fp32"},
         metrics={"train_loss": 1.0},
     )
