@@ -9,6 +9,7 @@ from pathlib import Path
 
 from curation.runs import Run, new_run_folder, utc_now, write_run
 from eval.folder import EvalFolder, new_eval
+from eval.suite import Suite
 
 Output = Callable[[int], str]
 
@@ -43,6 +44,7 @@ def evaluation(
         found.path,
         Run(found.name, "evaluation", "done", utc_now(), base, version=version, settings={"suite": "default"}),
     )
+    found.write_suite(Suite())
     rows = [
         {
             "prediction_id": hashlib.sha256(f"{folder.name} {i} {output(i)}".encode()).hexdigest()[:16],

@@ -18,7 +18,7 @@ from curation.errors import ConfigError, CurateError, did_you_mean
 
 COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
-    *("tag", "taxonomy", "patch", "sql", "verify", "gc", "train", "eval", "runs", "import-run", "generate", "merge"),
+    *("app", "tag", "taxonomy", "patch", "sql", "verify", "gc", "train", "eval", "runs", "import-run", "generate", "merge"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.

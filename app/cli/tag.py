@@ -49,6 +49,7 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
+    from eval.review.flips import flips
     from eval.review.frame import review_frame
     from eval.review.queues import QUEUES, QueueSettings
     from eval.review.session import Review
@@ -69,7 +70,7 @@ def run(args: Namespace) -> int:
     taxonomy = load_taxonomy(here.root)
     author = args.author or getpass.getuser()
     with open_journal(place.journal) as journal:
-        review = Review(frame, journal, taxonomy, author, settings, flips=_flips(folders))
+        review = Review(frame, journal, taxonomy, author, settings, flips=flips(folders))
         began, before = monotonic(), review.done
         _ask(review, taxonomy)
         judged = review.done - before
@@ -162,15 +163,3 @@ def _evaluations(experiments: object, refs: list[str]) -> list[EvalFolder]:
         what = f"{bare[0]} has no finished evaluation" if bare else "no evaluation yet"
         raise ConfigError(f"{what}; make one with curate eval{' ' + bare[0] if bare else ''}")
     return [one for _, one in found if one is not None]
-
-
-def _flips(folders: list[EvalFolder]) -> set[str]:
-    """Items that one evaluation has right and another wrong, by exact match."""
-    said: dict[str, set[bool]] = {}
-    for folder in folders:
-        table = folder.item_metrics(["item_id", "metric", "value"])
-        rows = zip(*(table[name].to_pylist() for name in ("item_id", "metric", "value")), strict=True)
-        for item, metric, value in rows:
-            if metric == "exact_match" and value is not None:
-                said.setdefault(item, set()).add(value >= 0.5)
-    return {item for item, verdicts in said.items() if len(verdicts) > 1}

@@ -29,7 +29,7 @@ def reasons(version: Version) -> pd.DataFrame:
         for verdict, key in (("dropped", "reasons"), ("flagged", "flags"))
         for reason, count in sorted(stage[key].items(), key=lambda pair: (-pair[1], pair[0]))
     ]
-    return pd.DataFrame(rows, columns=["stage", "verdict", "reason", "rows"])
+    return pd.DataFrame(rows, columns=["stage", "verdict", "reason", "rows"]).astype({"rows": int})
 
 
 def splits(version: Version) -> pd.DataFrame:

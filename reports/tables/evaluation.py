@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,8 @@ def reliability(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:
     Bins of equal size: with bins of equal width nearly all outputs of a sure model lie in one.
     """
     table = confidence(folder, metric).sort_values("confidence", kind="stable")
-    parts = [part for part in np.array_split(table, min(_BINS, max(1, len(table)))) if len(part)]
+    edges = np.linspace(0, len(table), min(_BINS, max(1, len(table))) + 1).astype(int)
+    parts = [table.iloc[low:high] for low, high in pairwise(edges) if high > low]
     rows = [(part["confidence"].mean(), part["right"].mean(), len(part)) for part in parts]
     return pd.DataFrame(rows, columns=["confidence", "right", "n"])
 

@@ -1,0 +1,1 @@
+"""The review dashboard: Streamlit over the tables and charts of reports, on this machine alone."""

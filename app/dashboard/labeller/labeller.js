@@ -1,0 +1,159 @@
+// Holds items ahead and shows the next one without asking the server. An event names the item that was on screen,
+// and stays in `pending` (and is sent again) until the server says that it is on disk.
+const instances = new WeakMap();
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  const known = instances.get(parentElement);
+  const lab = known || make(parentElement);
+  instances.set(parentElement, lab);
+  lab.send = (events) => setTriggerValue("events", events);
+  lab.take(data);
+  return lab.leave;
+}
+
+function make(root) {
+  const find = (selector) => root.querySelector(selector);
+  const lab = { queue: [], seen: new Map(), pending: [], sequence: 0, chosen: new Set(), verdict: "", last: null };
+
+  lab.take = (data) => {
+    lab.tags = data.tags;
+    lab.verdicts = data.verdicts;
+    lab.progress = data.progress;
+    lab.sequence = Math.max(lab.sequence, data.acknowledged);
+    lab.pending = lab.pending.filter((event) => event.seq > data.acknowledged);
+    const waiting = new Set(lab.pending.map((event) => event.id));
+    const held = new Set(lab.queue.map((item) => item.id));
+    const offered = data.items.filter((item) => !waiting.has(item.id));
+    if (lab.queue.length === 0) lab.queue = offered;
+    else {
+      // What is on screen stays on screen; behind it the server's order holds.
+      const [first] = lab.queue;
+      const still = data.items.some((item) => item.id === first.id);
+      lab.queue = still || !lab.pending.length ? [...(still ? [first] : []), ...offered.filter((i) => i.id !== first.id)] : lab.queue;
+      if (!lab.queue.length) lab.queue = offered;
+    }
+    lab.show(!held.has(lab.queue[0] && lab.queue[0].id));
+  };
+
+  lab.show = (fresh) => {
+    const item = lab.queue[0];
+    if (fresh) { lab.chosen.clear(); lab.verdict = ""; find(".note").value = ""; }
+    const turns = find(".turns");
+    turns.replaceChildren();
+    for (const [role, text] of item ? item.turns : []) {
+      const turn = document.createElement("div");
+      const name = document.createElement("b");
+      turn.className = "turn";
+      name.textContent = role;
+      turn.append(name, document.createTextNode(text));
+      turns.append(turn);
+    }
+    const reference = item && item.reference;
+    marked(find(".reference"), reference === null || reference === undefined ? "(no reference)" : reference, item && reference ? item.output : null);
+    marked(find(".output"), item ? item.output || "(empty)" : "Nothing more to review here.", item && reference);
+    find(".lab").dataset.item = item ? item.id : "";
+    find(".rules").textContent = item && lab.chosen.size && item.rules.length ? `rules said: ${item.rules.join(", ")}` : "";
+    keys();
+    state();
+  };
+
+  // Words that the other text does not have are marked; text nodes alone, so that no output becomes markup.
+  function marked(box, text, other) {
+    box.replaceChildren();
+    if (!other) { box.textContent = text; return; }
+    const theirs = new Set(other.toLowerCase().match(/[\p{L}\p{N}]+/gu) || []);
+    for (const part of text.split(/([\p{L}\p{N}]+)/u)) {
+      if (/[\p{L}\p{N}]/u.test(part) && !theirs.has(part.toLowerCase())) {
+        const mark = document.createElement("span");
+        mark.className = "only";
+        mark.textContent = part;
+        box.append(mark);
+      } else box.append(document.createTextNode(part));
+    }
+  }
+
+  function keys() {
+    const row = find(".keys");
+    row.replaceChildren();
+    for (const [key, name, definition] of lab.tags) row.append(button(key, name, definition, lab.chosen.has(name)));
+    for (const [key, name] of lab.verdicts) row.append(button(key, name, "verdict", lab.verdict === name));
+    row.append(button("o", "OK", "nothing wrong; next", false), button("Enter", "next", "store and go on", false));
+    row.append(button("u", "undo", "take the last one back", false), button("n", "note", "write a note", false));
+  }
+
+  function button(key, name, title, pressed) {
+    const made = document.createElement("button");
+    const shown = document.createElement("kbd");
+    shown.textContent = key;
+    made.append(shown, document.createTextNode(name));
+    made.title = title;
+    made.type = "button";
+    made.setAttribute("aria-pressed", String(pressed));
+    made.addEventListener("click", () => press(key));
+    return made;
+  }
+
+  function state() {
+    const unsaved = lab.pending.length ? ` · ${lab.pending.length} being stored` : "";
+    find(".state").textContent = `${lab.progress}${unsaved}`;
+    find(".lab").dataset.pending = String(lab.pending.length);
+  }
+
+  function press(key) {
+    const item = lab.queue[0];
+    if (key === "u") return undo();
+    if (!item) return;
+    const tag = lab.tags.find(([k]) => k === key);
+    const verdict = lab.verdicts.find(([k]) => k === key);
+    if (tag) {
+      if (!lab.chosen.delete(tag[1])) lab.chosen.add(tag[1]);
+      lab.show(false);
+    } else if (verdict) {
+      lab.verdict = lab.verdict === verdict[1] ? "" : verdict[1];
+      lab.show(false);
+    } else if (key === "n") find(".note").focus();
+    else if (key === "o") { if (!lab.chosen.size) submit(item); }
+    else if (key === "Enter" && (lab.chosen.size || lab.verdict || find(".note").value.trim())) submit(item);
+  }
+
+  function submit(item) {
+    lab.pending.push({
+      seq: ++lab.sequence, event: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`, id: item.id,
+      tags: [...lab.chosen], verdict: lab.verdict, note: find(".note").value,
+    });
+    lab.queue.shift();
+    lab.show(true);
+    flush(lab.pending.length >= 5 || lab.queue.length < 8 ? 0 : 200);
+  }
+
+  function undo() {
+    lab.pending.push({ seq: ++lab.sequence, event: "", id: "", undo: true });
+    lab.queue = [];  // the server says what comes first now
+    flush(0);
+    state();
+  }
+
+  function flush(wait) {
+    clearTimeout(lab.timer);
+    lab.timer = setTimeout(() => lab.pending.length && lab.send(lab.pending.slice()), wait);
+    // An answer that is lost on the way is asked for again.
+    clearInterval(lab.again);
+    lab.again = setInterval(() => (lab.pending.length ? lab.send(lab.pending.slice()) : clearInterval(lab.again)), 3000);
+  }
+
+  const heard = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const path = event.composedPath();
+    const field = path.find((node) => node instanceof HTMLElement && (["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName) || node.isContentEditable));
+    if (field) {
+      if (field === find(".note") && (event.key === "Enter" || event.key === "Escape")) { event.preventDefault(); field.blur(); }
+      return;
+    }
+    if (document.querySelector('[role="dialog"]')) return;
+    const mine = [...lab.tags, ...lab.verdicts].some(([k]) => k === event.key) || ["o", "u", "n", "Enter"].includes(event.key);
+    if (mine) { event.preventDefault(); press(event.key); }
+  };
+  window.addEventListener("keydown", heard);
+  lab.leave = () => { window.removeEventListener("keydown", heard); clearInterval(lab.again); clearTimeout(lab.timer); instances.delete(root); };
+  return lab;
+}

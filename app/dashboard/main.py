@@ -1,0 +1,35 @@
+"""What Streamlit runs: the screens of the dashboard, by name in the address."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.dashboard.place import here
+from app.dashboard.screens import (
+    agreement_view,
+    compare_view,
+    curves,
+    errors_view,
+    overview,
+    pairwise,
+    playground,
+    review,
+    rows,
+)
+
+st.set_page_config(page_title="Curate", layout="wide")
+st.navigation(
+    [
+        st.Page(overview.show, title="Overview", url_path="overview", default=True),
+        st.Page(rows.show, title="Data", url_path="rows"),
+        st.Page(curves.show, title="Training", url_path="training"),
+        st.Page(compare_view.show, title="Compare", url_path="compare"),
+        st.Page(errors_view.show, title="Errors", url_path="errors"),
+        st.Page(review.show, title="Review", url_path="review"),
+        st.Page(pairwise.show, title="Pairwise", url_path="pairwise"),
+        st.Page(agreement_view.show, title="Agreement", url_path="agreement"),
+        st.Page(playground.show, title="Playground", url_path="playground"),
+    ]
+).run()
+st.sidebar.caption("workspace")
+st.sidebar.code(str(here().root), language=None, wrap_lines=True)

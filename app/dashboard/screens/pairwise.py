@@ -1,0 +1,44 @@
+"""Pairwise: which of two outputs is better, blind and in random order."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.dashboard.downloads import tabled
+from app.dashboard.place import evaluations, journal
+from app.dashboard.plain import plain
+from app.dashboard.screens.review import signed_in
+from eval.review.pairwise import CHOICES, Pairs, outcome
+
+
+def show() -> None:
+    st.title("Pairwise")
+    done = {one.name: one for one in evaluations()}
+    if len(done) < 2:
+        st.info("Two evaluations are needed. In a terminal: curate eval base, curate eval")
+        return
+    names = list(done)[::-1]
+    who, one, two = st.columns(3)
+    author = who.text_input("your name", key="author", value=signed_in())
+    first = one.selectbox("one", names, index=min(1, len(names) - 1), key="first")
+    second = two.selectbox("other", names, index=0, key="second")
+    if first == second or not author:
+        st.info("Say who you are, and choose two evaluations.")
+        return
+    pairs = Pairs(done[first], done[second], journal(), author)
+    left = pairs.next()
+    if left is None:
+        st.info("All pairs are judged.")
+    else:
+        plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in left.messages), "prompt")
+        plain(left.reference, "reference")
+        columns = st.columns(2)
+        for column, (label, text) in zip(columns, [("A", left.a), ("B", left.b)], strict=True):
+            with column:
+                plain(text, label)
+        for column, (key, choice) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
+            if column.button(f"{choice} ({key})", key=f"pair {key}", shortcut=key):
+                pairs.judge(left, choice)
+                st.rerun()
+    with st.expander("result so far (shows which is which)"):
+        tabled(outcome(journal(), done[first], done[second]), "pairwise")

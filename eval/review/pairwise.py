@@ -1,0 +1,98 @@
+"""Blind pairwise review of two evaluations: order randomised and recorded, ties, win rate, position bias."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import pandas as pd
+
+from curation.errors import ConfigError
+from curation.store.journal import Journal
+from curation.store.tags import Tag, add_tags, new_id, tags
+from eval.folder import EvalFolder
+from eval.stats.distributions import wilson
+
+PREFERS: Final = "prefers"  # the tag of a pairwise judgement; value: a, b, tie, or neither
+CHOICES: Final[Mapping[str, str]] = {"1": "A is better", "2": "B is better", "3": "tie", "4": "both wrong"}
+_VALUES: Final = {"A is better": "A", "B is better": "B", "tie": "tie", "both wrong": "both wrong"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two outputs for one item. Which evaluation A is of is drawn by item and person, and not shown."""
+
+    item_id: str
+    messages: tuple[Mapping[str, Any], ...]
+    reference: str | None
+    a: str
+    b: str
+    first_is_a: bool  # whether A is of the first evaluation
+    prediction_id: str  # of the first evaluation's output
+
+
+class Pairs:
+    """The pairs of two evaluations that `author` has not judged, in an order of their own."""
+
+    def __init__(self, first: EvalFolder, second: EvalFolder, journal: Journal, author: str) -> None:
+        if not author.strip():
+            raise ConfigError("a reviewer needs a name; say who you are")
+        self.key = _key(first, second)
+        self.journal, self.author = journal, author
+        self._left = _pairs(first, second, author)
+        judged = {tag.note for tag in tags(journal, self.key) if tag.author == author}
+        self._left = [pair for pair in self._left if pair.item_id not in judged]
+
+    def next(self) -> Pair | None:
+        return self._left[0] if self._left else None
+
+    def judge(self, pair: Pair, choice: str) -> None:
+        """Store which one is better; the position is recorded with it."""
+        if choice not in _VALUES:
+            raise ConfigError(f'"{choice}" is not one of {", ".join(_VALUES)}')
+        seen = _VALUES[choice]
+        better = {"A": "first" if pair.first_is_a else "second", "B": "second" if pair.first_is_a else "first"}.get(
+            seen, seen
+        )
+        order = "first-second" if pair.first_is_a else "second-first"
+        event = Tag(
+            new_id(), pair.prediction_id, self.key, PREFERS, f"{better}|{order}", author=self.author, note=pair.item_id
+        )
+        add_tags(self.journal, [event])
+        self._left = [other for other in self._left if other.item_id != pair.item_id]
+
+
+def outcome(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:
+    """what, share, low, high, n: how often the second wins (a tie is half a win), and how often A is chosen."""
+    found = [tag.value.split("|") for tag in tags(journal, _key(first, second)) if tag.tag == PREFERS]
+    decided = [(better, order) for better, order in found if better in ("first", "second", "tie")]
+    wins = sum(1.0 if better == "second" else 0.5 * (better == "tie") for better, _ in decided)
+    clear = [(better, order) for better, order in decided if better != "tie"]
+    at_a = sum(order.startswith(better) for better, order in clear)
+    rows = [(f"{second.name} wins", wins, len(decided)), ("A is chosen (half: no position bias)", at_a, len(clear))]
+    rows += [("both wrong", sum(better == "both wrong" for better, _ in found), len(found))]
+    table = [(what, hits / n, *wilson(hits, n), n) for what, hits, n in rows if n]
+    return pd.DataFrame(table, columns=["what", "share", "low", "high", "n"])
+
+
+def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:
+    columns = ["prediction_id", "item_id", "prompt", "output", "reference", "split"]
+    ours = {row["item_id"]: row for row in first.predictions(columns).to_pylist() if row["output"] is not None}
+    found = []
+    for row in second.predictions(columns).to_pylist():
+        one = ours.get(row["item_id"])
+        if one is None or row["output"] is None or row["split"] == "test":
+            continue
+        drawn = hashlib.sha256(f"{author} {row['item_id']}".encode()).digest()
+        first_is_a = drawn[0] % 2 == 0
+        a, b = (one["output"], row["output"]) if first_is_a else (row["output"], one["output"])
+        messages = tuple(orjson.loads(row["prompt"]))
+        found.append((drawn, Pair(row["item_id"], messages, row["reference"], a, b, first_is_a, one["prediction_id"])))
+    return [pair for _, pair in sorted(found, key=lambda drawn: drawn[0])]
+
+
+def _key(first: EvalFolder, second: EvalFolder) -> str:
+    return f"{first.name} | {second.name}"

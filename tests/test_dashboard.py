@@ -1,0 +1,146 @@
+"""Every screen of the dashboard, with nothing there and with runs to look at; hostile text stays text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.runs import run_place
+from curation.store.journal import open_journal
+from curation.store.tags import tags
+from curation.workspace import Workspace, init_workspace
+from tests.review_data import evaluation
+
+pytest.importorskip("streamlit")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own imports
+
+SCREENS = (
+    "overview",
+    "rows",
+    "curves",
+    "compare_view",
+    "errors_view",
+    "review",
+    "pairwise",
+    "agreement_view",
+    "playground",
+)
+HOSTILE = "![x](http://x.example/a.png) <script>alert(1)</script> :red[x] $\\int$ \u202e"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    from app.dashboard import place
+
+    made = init_workspace(tmp_path / "w")
+    monkeypatch.setenv(place.VARIABLE, str(made.root))
+    held: list[Any] = [place.here, place.journal, place._opened]
+    for cached in held:
+        cached.cache_clear()
+    yield made
+    for cached in held:
+        cached.cache_clear()
+
+
+@pytest.fixture
+def screen(here: Workspace) -> Callable[[str], Any]:
+    from streamlit.testing.v1 import AppTest
+
+    def shown(name: str) -> Any:
+        text = f"from app.dashboard.screens import {name}\n{name}.show()\n"
+        return AppTest.from_string(text, default_timeout=60).run()
+
+    return shown
+
+
+def built(here: Workspace) -> None:
+    from curation.library import build
+
+    rows = [
+        f'{{"question": "What is {i} and {i + 1}?", "answer": "It is number {i * 7} of the list."}}' for i in range(30)
+    ]
+    (here.root / "data" / "raw" / "a.jsonl").write_text("\n".join(rows) + "\n")
+    build(here)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_an_empty_workspace_says_what_to_do(screen: Callable[[str], Any], name: str) -> None:
+    found = screen(name)
+    assert not found.exception
+    said = [*found.info, *found.warning]
+    assert any("curate" in one.value for one in said)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_screen_draws_what_is_there(here: Workspace, screen: Callable[[str], Any], name: str) -> None:
+    built(here)
+    experiments = run_place(here).experiments
+    for output in (lambda i: f"answer {i % 9}", lambda i: HOSTILE if i == 0 else f"answer {i}"):
+        evaluation(experiments, output, metrics={"exact_match": [1.0, 0.0] * 15, "rougeL": [0.5] * 30})
+    found = screen(name)
+    assert not found.exception
+    assert not found.error
+    for sink in (*found.markdown, *found.caption, *found.info, *found.warning, *found.title, *found.subheader):
+        assert "x.example" not in sink.value
+
+
+def test_the_data_screen_filters_in_the_database(here: Workspace, screen: Callable[[str], Any]) -> None:
+    built(here)
+    found = screen("rows")
+    assert len(found.dataframe[0].value) == 30
+    found.selectbox(key="verdict").select("quarantined").run()
+    assert len(found.dataframe[0].value) == 0
+    found.text_input(key="reason").set_value("x' or 1=1 --").run()
+    assert not found.exception
+    assert len(found.dataframe[0].value) == 0
+
+
+def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[[str], Any]) -> None:
+    experiments = run_place(here).experiments
+    evaluation(experiments, lambda i: f"answer {i}", items=4)
+    evaluation(experiments, lambda i: "no", items=4)
+    found = screen("pairwise")
+    found.text_input(key="author").set_value("ana").run()
+    for _ in range(4):
+        found.button(key="pair 1").click().run()
+        assert not found.exception
+    assert any("All pairs are judged" in one.value for one in found.info)
+    with open_journal(run_place(here).journal) as journal:
+        given = tags(journal)
+    assert len(given) == 4
+    assert {tag.value.split("|")[1] for tag in given} <= {"first-second", "second-first"}
+
+
+def test_what_the_page_sends_is_taken_once_and_only_in_its_form() -> None:
+    from app.dashboard.labeller import events
+
+    sent = [
+        {"seq": 3, "id": "p3", "tags": ["tone"], "verdict": "", "note": "", "event": "c"},
+        {"seq": 2, "id": "p2", "tags": [], "event": "b"},
+        {"seq": 1, "id": "p1", "event": "a"},
+        "nonsense",
+        {"seq": "4"},
+    ]
+    assert [e.sequence for e in events(sent, 1)] == [2, 3]
+    assert events(sent, 1)[1].judgement.tags == ("tone",)
+    assert events(None, 0) == events({"seq": 1}, 0) == []
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_guarded() -> None:
+    from app.dashboard.plain import guarded
+
+    assert guarded("=cmd()") == "'=cmd()"
+    assert guarded("@x") == "'@x"
+    assert guarded(-3) == -3
+    assert guarded("plain") == "plain"
+
+
+def test_headers_forbid_other_hosts() -> None:
+    from app.dashboard.serve import POLICY
+
+    rules = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
+    assert rules["frame-ancestors"] == "'none'"
+    assert not any("http" in rule or "*" in rule for rule in rules.values())
