@@ -16,6 +16,7 @@ from curation.store.files import disk_errors, replace_file
 from eval.answers import OUTPUTS
 from eval.arc import Question, load_benchmark, score
 from eval.arc.prompts import answers
+from eval.folder import EvalFolder
 from eval.subject import Subject, short_hash
 from eval.suite import BenchmarkChoice
 from train.model.of_run import Loaded
@@ -106,6 +107,21 @@ def benchmark_rows(
     for line in lines:
         clean = None if touched is None else line["item_id"] not in touched
         yield {"benchmark": benchmark.choice.label, "regime": benchmark.choice.settings.regime, **line, "clean": clean}
+
+
+def at_chance(folder: EvalFolder) -> list[str]:
+    """The benchmark scores whose interval reaches down to what guessing gets: arc-easy acc."""
+    guessing: dict[str, list[float]] = {}
+    for batch in folder.batches("benchmarks", ["benchmark", "lengths"]):
+        for row in batch.to_pylist():
+            guessing.setdefault(row["benchmark"], []).append(1 / len(row["lengths"]))
+    return [
+        f"{row['split']} {row['metric']}"
+        for row in folder.metrics().to_pylist()
+        if row["split"] in guessing
+        and row["slice"] == "all"
+        and row["ci_low"] <= sum(guessing[row["split"]]) / len(guessing[row["split"]])
+    ]
 
 
 def _lines(

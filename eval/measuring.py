@@ -69,13 +69,20 @@ def item_rows(found: Mapping[str, Measured], ids: Sequence[str]) -> Iterator[dic
 
 
 def metric_rows(
-    split: str, found: Mapping[str, Measured], clusters: npt.NDArray[Any] | None, slices: Mapping[str, npt.NDArray[Any]]
+    split: str,
+    found: Mapping[str, Measured],
+    clusters: npt.NDArray[Any] | None,
+    slices: Mapping[str, npt.NDArray[Any]],
+    whole_exam: int,
 ) -> Iterator[dict[str, Any]]:
     """Lines of METRICS: each metric over all items, and over the items (places) of each slice; 95 % intervals.
 
-    Slices in which a metric has no item are left out.
+    Slices in which a metric has no item are left out. `whole_exam`: how many items there were to ask; where fewer
+    were, the signature says that the score is partial.
     """
     for metric in found.values():
+        if len(metric.item) < whole_exam:
+            metric = replace(metric, signature=f"{metric.signature}|partial:{len(metric.item)}/{whole_exam}")
         whole = np.arange(len(metric.item))
         for name, chosen in {WHOLE: whole, **slices}.items():
             here = replace(metric, stats=metric.stats[chosen], item=metric.item[chosen])

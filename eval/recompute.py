@@ -56,21 +56,23 @@ def _of_exam(folder: EvalFolder, suite: Suite, found: dict[str, Measured]) -> It
     if told.num_rows and told["clean"].null_count == 0:
         parts[CLEAN] = np.flatnonzero(told["clean"].to_numpy())
     split = told["split"][0].as_py() if told.num_rows else str(suite.split)
-    yield from metric_rows(split, found, told["cluster"].to_numpy(), parts)
+    whole = folder.run.settings.get("exam", {}).get("whole", told.num_rows)
+    yield from metric_rows(split, found, told["cluster"].to_numpy(), parts, whole)
 
 
 def _of_benchmarks(folder: EvalFolder) -> Iterator[dict[str, Any]]:
     table = folder.benchmarks()
-    signatures = {told["benchmark"]: told["signature"] for told in folder.run.settings.get("benchmarks", ())}
+    known = {told["benchmark"]: told for told in folder.run.settings.get("benchmarks", ())}
     for name in dict.fromkeys(table["benchmark"].to_pylist()):
         here = table.filter(pc.equal(table["benchmark"], name))
-        asked = signatures.get(name, here["regime"][0].as_py())
+        told = known.get(name, {"signature": here["regime"][0].as_py(), "whole": here.num_rows})
         found = {
-            metric: mean_of(metric, f"{metric}|{asked}", here[metric].to_numpy()) for metric in ("acc", "acc_norm")
+            metric: mean_of(metric, f"{metric}|{told['signature']}", here[metric].to_numpy())
+            for metric in ("acc", "acc_norm")
         }
-        known = here["clean"].null_count == 0
-        parts = {CLEAN: np.flatnonzero(here["clean"].to_numpy(zero_copy_only=False))} if known else {}
-        yield from metric_rows(name, found, None, parts)
+        told_clean = here["clean"].null_count == 0
+        parts = {CLEAN: np.flatnonzero(here["clean"].to_numpy(zero_copy_only=False))} if told_clean else {}
+        yield from metric_rows(name, found, None, parts, told["whole"])
 
 
 def _require_answers(folder: EvalFolder) -> None:

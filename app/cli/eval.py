@@ -126,6 +126,8 @@ def _count_looks(prepared: Prepared, where: Where, found: list[Evaluated]) -> st
 
 
 def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: str) -> int:
+    from eval.benchmarks import at_chance
+
     tables = [one.folder.metrics().to_pylist() for one in found]
     data = {
         "exam": prepared.job.exam.exam.as_json(),
@@ -135,26 +137,34 @@ def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: 
             {"run": one.subject.label, "folder": str(one.folder.path), "known": one.known, "metrics": table}
             for one, table in zip(found, tables, strict=True)
         ],
+        "at_chance": {one.subject.label: at_chance(one.folder) for one in found},
         "not_run": [one.told() for one in prepared.absent],
         "touched": {name: sorted(ids) for name, ids in prepared.job.touched.items()},
         "touched_items": sorted(prepared.job.touched_items or ()),
     }
     headers = ("exam", "metric", found[0].subject.label, "95 % interval", "n", *(o.subject.label for o in found[1:]))
-    emit(args, data, page(headers, _rows(tables), _after(prepared, found, looks)))
+    emit(args, data, page(headers, _rows(tables, prepared.job.suite.primary.metric), _after(prepared, found, looks)))
     return 0
 
 
-def _rows(tables: list[list[dict[str, Any]]]) -> list[list[Cell]]:
-    """All and clean slices; other slices are in metrics.parquet."""
+def _rows(tables: list[list[dict[str, Any]]], primary: str) -> list[list[Cell]]:
+    """Over all items, what decides first; clean scores where they differ. Slices are in metrics.parquet."""
     others = [{_named(row): row["value"] for row in table} for table in tables[1:]]
+    whole = {(row["split"], row["metric"]): row["n"] for row in tables[0] if row["slice"] == "all"}
     rows: list[list[Cell]] = []
-    for row in tables[0]:
-        if row["slice"] != "all":
+    for row in sorted(tables[0], key=lambda row: _place(row, primary)):
+        clean = row["slice"] == "clean" and row["n"] < whole[row["split"], row["metric"]]
+        if row["slice"] != "all" and not clean:
             continue
         values = [_number(other.get(_named(row))) for other in others]
         shown = f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
-        rows.append([row["split"], row["metric"], _number(row["value"]), shown, row["n"], *values])
+        name = row["metric"] if row["slice"] == "all" else f"{row['metric']}, {row['slice']}"
+        rows.append([row["split"], name, _number(row["value"]), shown, row["n"], *values])
     return rows
+
+
+def _place(row: dict[str, Any], primary: str) -> int:
+    return 0 if row["metric"] == primary else 1 if row["metric"] in ("acc", "acc_norm") else 2
 
 
 def _named(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -170,11 +180,15 @@ def _number(value: float | None) -> str:
 
 
 def _after(prepared: Prepared, found: list[Evaluated], looks: str) -> list[str]:
+    from eval.benchmarks import at_chance
+
     lines = [visible(note) for note in prepared.notes]
     exam = prepared.job.exam.exam
     if exam.limit is not None:
         lines.append(f"partial: {exam.items:,} of {exam.whole:,} items; without --limit all are asked")
     lines += [visible(one.told()) for one in prepared.absent]
+    if guessed := at_chance(found[0].folder):
+        lines.append(f"at chance level: {', '.join(guessed)}")
     touched = {name: ids for name, ids in prepared.job.touched.items() if ids}
     for name, ids in touched.items():
         shown = ", ".join(sorted(ids)[:_SHOWN_IDS])
