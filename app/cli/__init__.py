@@ -18,7 +18,10 @@ from curation.errors import ConfigError, CurateError, did_you_mean
 
 COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
-    *("app", "tag", "taxonomy", "patch", "sql", "verify", "gc", "train", "eval", "runs", "import-run", "generate", "merge"),
+    *("patch", "sql", "verify", "gc"),
+    *("train", "runs", "import-run", "merge"),
+    *("generate", "eval"),
+    *("tag", "taxonomy", "app"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.
