@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from train.model.of_run import RunFiles
 
 BASE: Final = "base"
-_NARROWEST: Final = 60  # columns that two answers beside each other need
+_NARROWEST: Final = 30  # columns of one of two answers beside each other
 _BAR: Final = " │ "
 
 
@@ -122,23 +122,21 @@ def _one(args: Namespace) -> int:
 def _shown(answers: dict[str, Generated], screen: Screen) -> list[str]:
     """Both answers beside each other where there is room, else one below the other."""
     room = (screen.width or 0) // len(answers) - len(_BAR)
-    if len(answers) == 1 or room < _NARROWEST // 2:
-        parts = ([screen.paint(_head(name, one), "bold"), *_lines(one, None), ""] for name, one in answers.items())
+    if len(answers) == 1 or room < _NARROWEST:
+        parts = ([screen.paint(name, "bold"), *_lines(one, None), ""] for name, one in answers.items())
         return [line for part in parts for line in part][:-1]
-    sides = [[_head(name, one), *_lines(one, room)] for name, one in answers.items()]
+    sides = [[name, *_lines(one, room)] for name, one in answers.items()]
     height = max(map(len, sides))
     left, right = (side + [""] * (height - len(side)) for side in sides)
-    lines = [a + " " * max(0, room - columns(a)) + _BAR + b for a, b in zip(left, right, strict=True)]
+    lines = [f"{a}{' ' * (room - columns(a))}{_BAR}{b}".rstrip() for a, b in zip(left, right, strict=True)]
     return [screen.paint(lines[0], "bold"), *lines[1:]]
 
 
-def _head(name: str, found: Generated) -> str:
-    cut = "" if found.finish_reason == "stop" else ", cut off"
-    return f"{name} ({found.tokens} tokens{cut}, log-probability {found.logprob_mean or 0:.2f} a token)"
-
-
 def _lines(found: Generated, width: int | None) -> list[str]:
-    lines = [visible(line) for line in (found.text or "").split("\n")]
+    """The answer as it is, then what there is to say of it."""
+    cut = "" if found.finish_reason == "stop" else ", cut off"
+    told = f"({found.tokens} tokens{cut}, log-probability {found.logprob_mean or 0:.2f} a token)"
+    lines = [*(visible(line) for line in (found.text or "").split("\n")), told]
     return lines if width is None else [part for line in lines for part in _wrapped(line, width)]
 
 
