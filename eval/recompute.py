@@ -32,7 +32,7 @@ class Recomputed:
 
 def write_numbers(folder: EvalFolder, suite: Suite, trust: Trust) -> dict[str, Measured]:
     """item_metrics.parquet and metrics.parquet, from predictions.parquet and benchmarks.parquet."""
-    _require_answers(folder)
+    require_answers(folder)
     found = measured(folder, suite, trust)
     ids = folder.predictions(["item_id"])["item_id"].to_pylist()
     folder.write("item_metrics", item_rows(found, ids))
@@ -75,7 +75,7 @@ def _of_benchmarks(folder: EvalFolder) -> Iterator[dict[str, Any]]:
         yield from metric_rows(name, found, None, parts, told["whole"])
 
 
-def _require_answers(folder: EvalFolder) -> None:
+def require_answers(folder: EvalFolder) -> None:
     """DataError, with the reason, where the model could not answer a single item."""
     table = folder.predictions(["output", "detail"])
     if table.num_rows and table["output"].null_count == table.num_rows:

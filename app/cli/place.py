@@ -12,6 +12,7 @@ from curation.errors import ConfigError
 if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
     from curation.workspace import Workspace
+    from eval.prepare import Where
 
 
 def folder(args: Namespace) -> Path:
@@ -32,6 +33,17 @@ def workspace(args: Namespace) -> Workspace:
             f"{start.resolve()} is not in a workspace; make one with `curate init DIR` or `curate build FILE...`"
         )
     return found
+
+
+def evaluation_place(args: Namespace) -> Where:
+    """Where evaluations are kept and what their files are relative to: the workspace, or else the folder."""
+    from curation.runs import run_place
+    from curation.workspace import find_workspace
+    from eval.prepare import Where
+
+    here = find_workspace(folder(args))
+    near = here.root if here else folder(args)
+    return Where(here, run_place(here, near), near)
 
 
 def stored(args: Namespace) -> tuple[Workspace, Store]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from curation.errors import DataError
 from curation.templates.refusal import TemplateRefusal
@@ -35,7 +35,7 @@ class Generated:
 
     item_id: str
     text: str | None  # None: there is no answer, finish_reason is error and detail says why
-    finish_reason: Finish
+    finish_reason: Finish | Literal["missing"]  # missing: whoever was asked gave no answer at all
     tokens: int = 0
     prompt_tokens: int = 0
     logprob_mean: float | None = None

@@ -1,0 +1,139 @@
+"""`curate import-predictions FILE`: outputs recorded elsewhere, measured and compared like those of any run."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.cli.arguments import Parser
+from app.cli.output import emit
+from app.cli.place import add_ref, evaluation_place, folder
+from app.cli.render import Cell, next_commands, page, quote, visible
+from curation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eval.imported_predictions import Imported
+    from eval.suite import Suite
+
+_SHOWN: Final = 3
+
+
+def add_parser(parser: Parser) -> None:
+    command = parser.add_command(
+        "import-predictions",
+        "take in outputs that were recorded elsewhere, and measure them",
+        examples=[
+            "curate import-predictions outputs.jsonl --split validation --name gpt-4",
+            "curate import-predictions model_outputs.json.gz --references answers.jsonl",
+            "curate import-predictions flan-t5-large_decode_output.jsonl.gz",
+        ],
+        description="One object a line (or of a JSON list, or a CSV row) with output, and item_id or prompt, perhaps "
+        "reference and logprobs; the layouts of AlpacaEval, MT-bench, Flan-T5 and self-instruct are read as well. "
+        "Without --split or --references the file's own prompts and references are the exam.",
+    )
+    command.add_argument("file", metavar="FILE", help=".jsonl, .json, .csv, .tsv (each also .gz or .zst), .parquet")
+    command.add_argument("--name", metavar="N", help="what to call the model (default: as the file says, or is called)")
+    command.add_argument("--split", metavar="S", help="they answer this split of a version: train, validation, test")
+    add_ref(command, "--version")
+    command.add_argument(
+        "--references", metavar="FILE", nargs="+", help="they answer this file, in any layout that a build reads"
+    )
+    command.add_argument("--suite", metavar="S", help="suites/S.yaml of the workspace, or a file: which metrics")
+    command.add_argument("--final", action="store_true", help="with --split test; each look at it is counted")
+    command.add_argument("--trust-metrics", action="store_true", help="run your own metrics' code without asking")
+
+
+def run(args: Namespace) -> int:
+    from eval.imported_predictions import Wanted, import_predictions
+    from eval.measuring import Trust
+    from eval.suite import load_suite
+    from reports.results import write_results
+
+    where = evaluation_place(args)
+    suite = _suite(args, load_suite(args.suite, where.near))
+    version = None
+    if args.split is not None or args.ref is not None:
+        version = where.source(args.ref or "latest")
+    start = folder(args).resolve()
+    references = tuple(start / path for path in args.references or ())
+    wanted = Wanted(start / Path(args.file), args.name, version, references)
+    trust = Trust(where.workspace.root if where.workspace else None, args.trust_metrics)
+    made = import_predictions(wanted, suite, where.place, where.near, trust)
+    write_results(made.sat.folder.of)
+    looks = ""
+    if version is not None and suite.is_test:
+        from eval.odometer import count_looks, told
+
+        looks = told(count_looks(where.place.journal, version, made.opened.exam, [made.sat.folder.name]))
+    return _report(args, made, looks)
+
+
+def _suite(args: Namespace, suite: Suite) -> Suite:
+    from dataclasses import replace
+
+    from curation.errors import did_you_mean
+
+    if args.references and (args.split or args.ref):
+        raise ConfigError("--references and --split say two different exams; leave one out")
+    if args.split is not None:
+        splits = ("train", "validation", "test")
+        if args.split not in splits:
+            raise ConfigError(f"--split {args.split}: is no split{did_you_mean(args.split, splits)}")
+        suite = replace(suite, split=args.split, file=None)
+    elif args.ref is not None and suite.file is not None:
+        raise ConfigError(f"suite {suite.name} asks a file, and --version a version; name a --split")
+    if suite.is_test and not args.final and (args.split or args.ref):
+        raise ConfigError("--split test: test is for the end; add --final, and this look at it is counted")
+    return suite
+
+
+def _report(args: Namespace, made: Imported, looks: str) -> int:
+    exam, at = made.opened.exam, made.sat.folder
+    table = at.metrics().to_pylist()
+    data = {
+        "run": at.of.name,
+        "folder": str(at.path),
+        "name": made.name,
+        "layout": made.layout,
+        "known": made.sat.known,
+        "exam": exam.as_json(),
+        "matched": made.matched,
+        "missing": exam.items - made.matched,
+        "unmatched": [{"where": one.where, "id": one.key, "prompt": one.prompt} for one in made.unmatched],
+        "references_overruled": [one.where for one in made.overruled],
+        "left_out": dict(made.sat.left_out),
+        "looks": looks or None,
+        "metrics": table,
+    }
+    head = [f"{at.name}  {visible(made.name)} ({made.layout}) on {visible(exam.told())}"]
+    after = _notes(made) + ([looks] if looks else [])
+    after.append(next_commands(f"curate compare {at.of.name} OTHER", f"curate runs show {at.of.name}"))
+    rows: list[list[Cell]] = [
+        [row["metric"], _number(row["value"]), f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]", row["n"]]
+        for row in table
+        if row["slice"] == "all"
+    ]
+    emit(args, data, [*head, *page(("metric", "value", "95 % interval", "n"), rows, after, reserved=len(head))])
+    return 0
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _notes(made: Imported) -> list[str]:
+    lines = ["it was taken in before; nothing was stored"] if made.sat.known else []
+    if made.unmatched:
+        shown = ", ".join(
+            f"{visible(one.where)} {quote(one.prompt or one.key or '', 40)}" for one in made.unmatched[:_SHOWN]
+        )
+        lines.append(f"{len(made.unmatched):,} predictions are for no item of it: {shown}")
+    missing = made.opened.exam.items - made.matched
+    if missing:
+        lines.append(f"{missing:,} items have no prediction; they are missing, not wrong")
+    if made.overruled:
+        lines.append(f"{len(made.overruled):,} bring another reference than the exam's, which counts")
+    if made.sat.left_out:
+        lines.append(f"not measured, for the file does not hold what it takes: {', '.join(made.sat.left_out)}")
+    return lines

@@ -1,0 +1,365 @@
+"""A model behind an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama, a hosted one), asked as a loaded one is."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from queue import Empty, Queue
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from curation.errors import ConfigError, DataError
+from curation.progress import Progress
+from curation.runs import RunPlace
+from eval.endpoint_reply import Nonsense, generated
+from eval.exam import Opened
+from eval.generation import Generated, GenerationSettings, Item
+from eval.generation.settings import DEFAULTS
+from eval.measuring import Trust
+from eval.recorded import NO_TRUST, Recorded, Sat, asked_key, kept_answers, record, recorded_folder
+from eval.subject import short_hash
+from eval.suite import Suite
+
+KEY_VARIABLE: Final = "CURATE_ENDPOINT_KEY"
+_PATH: Final = "/chat/completions"
+_AGAIN: Final = frozenset({408, 409, 425, 429, *range(500, 600)})  # statuses that may be otherwise a moment later
+_LONGEST_PAUSE: Final = 60.0  # seconds
+_LARGEST_REPLY: Final = 16 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer is waited for (seconds, all of it), how often it is asked for, and how many at a time.
+
+    stop_after: so many items in a row without an answer end it all; nobody waits an hour for a server that is gone.
+    """
+
+    timeout: float = 120.0
+    attempts: int = 4
+    pause: float = 1.0  # before the second attempt, twice as long before each further one
+    concurrency: int = 4
+    stop_after: int = 10
+
+
+@dataclass(slots=True)
+class _Accepts:
+    """What the endpoint turned out not to take, learned from its first refusals."""
+
+    logprobs: bool = True
+    length: str = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointModel:
+    """url: up to and with /v1. The key is read from an environment variable whenever it is needed and kept nowhere."""
+
+    url: str
+    model: str
+    key_variable: str = KEY_VARIABLE
+    patience: Patience = Patience()
+    accepts: _Accepts = field(default_factory=_Accepts, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"--endpoint {self.url}: is no address; write http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ConfigError(
+                f"--endpoint: leave what stands before @ and behind ? or # out of the address, which is stored; a key "
+                f"belongs in the environment variable {self.key_variable}"
+            )
+
+    @property
+    def address(self) -> str:
+        return self.url.rstrip("/").removesuffix(_PATH)
+
+    def generate(self, items: Iterable[Item], settings: GenerationSettings = DEFAULTS) -> Iterator[Generated]:
+        """An answer to every item, in the order in which they come; text None and finish_reason missing where all
+        attempts failed. ConfigError where no item could ever be answered: no such model, a key refused."""
+        for batch in self.generate_batches(items, settings):
+            yield from batch
+
+    def generate_batches(
+        self, items: Iterable[Item], settings: GenerationSettings = DEFAULTS
+    ) -> Iterator[list[Generated]]:
+        """The same, those together that came together."""
+        yield from _Asking(self, settings).answers(items)
+
+    def identity(self, settings: GenerationSettings) -> dict[str, Any]:
+        """What decides about the answers, as far as anybody can tell from here."""
+        return {"endpoint": self.address, "model": self.model, "generation": settings.as_json()}
+
+
+def evaluate_endpoint(
+    place: RunPlace,
+    endpoint: EndpointModel,
+    opened: Opened,
+    suite: Suite,
+    progress: Progress,
+    trust: Trust = NO_TRUST,
+    touched: frozenset[str] | None = None,
+) -> Sat:
+    """The exam's items asked, stored and measured. Answers are kept as they come; items that got none are asked again
+    the next time."""
+    identity = endpoint.identity(suite.generation)
+    settings = {"generation": suite.generation.as_json(), "endpoint": endpoint.address}
+    who = Recorded(endpoint.model, identity, f"endpoint {endpoint.address}", settings=settings)
+    folder = recorded_folder(place, who)
+    questions = ((one.item_id, Item(asked_key(one), one.prompt)) for one in opened.read())
+    progress.stage(f"answers of {endpoint.model}", opened.exam.items, "items")
+    answers = kept_answers(
+        folder / "outputs" / f"answers-{short_hash(identity)}.jsonl",
+        identity,
+        questions,
+        lambda items: endpoint.generate_batches(items, suite.generation),
+        progress.advance,
+    )
+    progress.stage(f"measuring {endpoint.model}")
+    return record(place, who, opened, suite, answers, trust, touched)
+
+
+class _Asking:
+    """One round of questions: a few threads that ask, one that waits for them."""
+
+    def __init__(self, endpoint: EndpointModel, settings: GenerationSettings) -> None:
+        self._endpoint, self._settings = endpoint, settings
+        self._stopped = threading.Event()
+        self._todo: Queue[Item] = Queue()
+        self._done: Queue[Generated | BaseException] = Queue()
+
+    def answers(self, items: Iterable[Item]) -> Iterator[list[Generated]]:
+        workers = self._endpoint.patience.concurrency
+        for _ in range(workers):
+            threading.Thread(target=self._work, daemon=True).start()  # a server that hangs must not keep us from ending
+        source, asked, failed = iter(items), 0, 0
+        try:
+            while True:
+                while asked < 2 * workers and (item := next(source, None)) is not None:
+                    self._todo.put(item)
+                    asked += 1
+                if not asked:
+                    return
+                batch = self._taken()
+                asked -= len(batch)
+                for one in batch:
+                    failed = failed + 1 if one.finish_reason == "missing" else 0
+                yield batch
+                if failed >= self._endpoint.patience.stop_after:
+                    raise DataError(
+                        f"{self._endpoint.address}: the last {failed} items got no answer ({batch[-1].detail}); what "
+                        "was answered is kept, the same command again goes on"
+                    )
+        finally:
+            self._stopped.set()
+
+    def _taken(self) -> list[Generated]:
+        found = [self._done.get()]
+        while not self._done.empty():
+            found.append(self._done.get())
+        for one in found:
+            if isinstance(one, BaseException):
+                raise one
+        return [one for one in found if isinstance(one, Generated)]
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                item = self._todo.get(timeout=0.05)
+            except Empty:
+                continue
+            try:
+                self._done.put(self._answer(item))
+            except BaseException as error:  # for whoever waits
+                self._done.put(error)
+
+    def _answer(self, item: Item) -> Generated:
+        began, why = time.monotonic(), ""
+        patience = self._endpoint.patience
+        for attempt in range(patience.attempts):
+            try:
+                reply = self._reply(item)
+                return generated(item.item_id, reply, time.monotonic() - began)
+            except _Refused as refused:
+                return Generated(item.item_id, None, "missing", detail=f"refused: {refused}")
+            except (_Later, Nonsense) as error:
+                why = f"{error}, {patience.attempts} times asked"
+                pause = max(patience.pause * 2**attempt, getattr(error, "after", 0.0))
+            if attempt + 1 < patience.attempts and self._stopped.wait(min(pause, _LONGEST_PAUSE)):
+                break
+        return Generated(item.item_id, None, "missing", detail=why, seconds=time.monotonic() - began)
+
+    def _reply(self, item: Item) -> dict[str, Any]:
+        """The endpoint's object; asked anew, at most twice, without what it says it does not take."""
+        for _ in range(3):
+            accepts = self._endpoint.accepts
+            sent = (accepts.logprobs, accepts.length)
+            try:
+                return _parsed(_post(self._endpoint, self._body(item)))
+            except _Refused as refused:
+                if not self._learned(str(refused).lower(), sent):
+                    raise
+        raise Nonsense("refuses whatever is asked")
+
+    def _learned(self, refusal: str, sent: tuple[bool, str]) -> bool:
+        """Whether there is something to leave out of the next request; another thread may have learned it first."""
+        accepts = self._endpoint.accepts
+        if sent != (accepts.logprobs, accepts.length):
+            return True
+        if accepts.length == "max_tokens" and "max_completion_tokens" in refusal:
+            accepts.length = "max_completion_tokens"
+        elif accepts.logprobs and "logprob" in refusal:
+            accepts.logprobs = False
+        else:
+            return False
+        return True
+
+    def _body(self, item: Item) -> bytes:
+        settings, accepts = self._settings, self._endpoint.accepts
+        body: dict[str, Any] = {
+            "model": self._endpoint.model,
+            "messages": [_message(one) for one in item.record["messages"]],
+            accepts.length: settings.max_new_tokens,
+            "temperature": settings.temperature,
+            "stream": False,
+        }
+        if settings.temperature > 0:
+            body |= {"top_p": settings.top_p, "seed": settings.seed}
+        if accepts.logprobs:
+            body["logprobs"] = True
+        if item.record.get("tools"):
+            body["tools"] = item.record["tools"]
+        return orjson.dumps(body)
+
+
+class _Later(Exception):  # noqa: N818 -- not an error yet
+    """No answer this time; `after`: seconds that the endpoint asks to be left alone."""
+
+    def __init__(self, why: str, after: float = 0.0) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+class _Refused(Exception):  # noqa: N818
+    """This request gets no answer, however often it is sent."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the key to a place that nobody named."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _post(endpoint: EndpointModel, body: bytes) -> bytes:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "curate"}
+    if key := os.environ.get(endpoint.key_variable):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(endpoint.address + _PATH, body, headers, method="POST")
+    deadline = time.monotonic() + endpoint.patience.timeout
+    try:
+        with _opener(endpoint).open(request, timeout=endpoint.patience.timeout) as response:
+            return _read(response, deadline)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _status(endpoint, error) from None
+    except (OSError, ValueError, EOFError) as error:  # refused, timed out, cut, not HTTP
+        raise _Later(_reason(error)) from None
+    except Exception as error:
+        from http.client import HTTPException
+
+        if isinstance(error, HTTPException):
+            raise _Later(_reason(error)) from None
+        raise
+
+
+def _opener(endpoint: EndpointModel) -> urllib.request.OpenerDirector:
+    handlers: list[Any] = [_NoRedirect()]
+    if _is_local(endpoint.address):
+        handlers.append(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(*handlers)
+
+
+def _is_local(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """All of it before the deadline: a socket's own timeout starts anew with every byte."""
+    parts, size = [], 0
+    while part := response.read1(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST_REPLY:
+            raise Nonsense(f"answers with more than {_LARGEST_REPLY >> 20} MiB")
+        if time.monotonic() > deadline:
+            raise TimeoutError("timed out")
+    wanted = response.headers.get("Content-Length")
+    if wanted is not None and wanted.isdigit() and size < int(wanted):
+        raise Nonsense("its answer was cut short")
+    return b"".join(parts)
+
+
+def _status(endpoint: EndpointModel, error: urllib.error.HTTPError) -> Exception:
+    status, said = error.code, _said(error)
+    if status in _AGAIN:
+        after = error.headers.get("Retry-After") or ""
+        return _Later(f"status {status}{said}", float(after) if after.isdigit() else 0.0)
+    if status in (401, 403):
+        told = "was refused" if os.environ.get(endpoint.key_variable) else "is not set"
+        return ConfigError(f"{endpoint.address}: status {status}; the key in {endpoint.key_variable} {told}")
+    if status in (404, 405) or 300 <= status < 400:
+        return ConfigError(
+            f"{endpoint.address}: status {status}{said}; is the address the one before {_PATH}, and is the model "
+            f'called "{endpoint.model}"?'
+        )
+    return _Refused(f"status {status}{said}")
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    """The beginning of what stands in an error's body, as one line."""
+    try:
+        body = error.read(4096)
+    except (OSError, ValueError):
+        return ""
+    try:
+        told = orjson.loads(body)
+        told = told.get("error", told)
+        text = str(told.get("message", told) if isinstance(told, Mapping) else told)
+    except (orjson.JSONDecodeError, AttributeError):
+        return ""  # a page for people
+    return f" ({' '.join(text.split())[:200]})"
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Nonsense("its answer is not JSON") from None
+    if not isinstance(told, dict):
+        raise Nonsense("its answer is no JSON object")
+    return told
+
+
+def _reason(error: Exception) -> str:
+    inner = getattr(error, "reason", error)
+    if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror.lower()
+    return " ".join(str(inner).split())[:100] or type(inner).__name__
+
+
+def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key in ("role", "content") or value is not None}

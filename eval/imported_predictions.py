@@ -1,0 +1,237 @@
+"""Outputs recorded elsewhere, matched with what was asked: a version's split, a file, or what they say themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from curation.errors import DataError
+from curation.pack.layout import item_id
+from curation.records import canonical, row_id
+from curation.runs import RunPlace
+from curation.source import Source
+from eval.exam import Opened, open_exam
+from eval.items import Item, file_items
+from eval.measuring import Trust
+from eval.prediction_layouts import Prediction, mt_bench_turns, opened, prompt_text, read_predictions, records, user
+from eval.recorded import NO_TRUST, Recorded, Sat, exam_of, record
+from eval.suite import Suite
+
+_ALONE: Final = "recorded"  # the split of outputs that bring their own prompts
+_IDS: Final = ("item_id", "id", "question_id")  # of a row's own fields, those that may name it
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """version: of which a split (the suite's) is the exam; references: files that say it instead; neither: the file."""
+
+    file: Path
+    name: str | None = None
+    version: Source | None = None
+    references: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """unmatched: predictions for nothing on the exam. overruled: those whose own reference is not the exam's."""
+
+    sat: Sat
+    opened: Opened
+    name: str
+    layout: str
+    matched: int
+    unmatched: tuple[Prediction, ...]
+    overruled: tuple[Prediction, ...]
+
+
+@dataclass(slots=True)
+class _Index:
+    """Items by whatever may name them; a name of several items names none."""
+
+    by_id: dict[str, list[str]] = field(default_factory=dict)
+    by_own_id: dict[str, list[str]] = field(default_factory=dict)
+    by_asked: dict[bytes, list[str]] = field(default_factory=dict)
+    prompts: dict[str, str | None] = field(default_factory=dict)
+    references: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, item: Item) -> None:
+        for name in dict.fromkeys((item.item_id, item.row_id)):
+            self.by_id.setdefault(name, []).append(item.item_id)
+        for own in dict.fromkeys(str(item.meta[name]) for name in _IDS if name in item.meta):
+            self.by_own_id.setdefault(own, []).append(item.item_id)
+        for asked in _forms(item.messages):
+            self.by_asked.setdefault(asked, []).append(item.item_id)
+        self.prompts[item.item_id] = prompt_text(item.messages)
+        self.references[item.item_id] = item.reference
+
+    def find(self, one: Prediction) -> str | None:
+        """The item's id; DataError where several are meant."""
+        if one.key is not None:
+            found = self.by_id.get(one.key)
+            if found is None:
+                own = self.by_own_id.get(one.key, [])
+                # Every file has a row 17: with a prompt at hand an own id alone proves nothing.
+                found = [item for item in own if one.prompt is None or self.prompts[item] == one.prompt]
+            if len(found) > 1:
+                raise DataError(f"{one.where}: {one.key} is the id of {len(found)} items; give item_id (row_id:turn)")
+            if found:
+                return found[0]
+        for asked in _forms(one.asked or ()):
+            found = self.by_asked.get(asked, [])
+            if len(found) > 1:
+                raise DataError(f"{one.where}: {len(found)} items have this prompt; give item_id as well")
+            if found:
+                return found[0]
+        return None
+
+
+def import_predictions(wanted: Wanted, suite: Suite, place: RunPlace, near: Path, trust: Trust = NO_TRUST) -> Imported:
+    """Read, match, store and measure; nothing is stored where anything is refused.
+
+    DataError for a damaged line, two outputs for one item, or a file of which nothing matches.
+    """
+    source = opened(wanted.file, near)
+    layout, model, read = read_predictions(source)
+    suite = replace(suite, benchmarks=())
+    exam, alone = _exam(wanted, suite, read, source.name, near)
+    index = _Index()
+    for item in exam.read():
+        index.add(item)
+    matched, unmatched = _matched(index, read, alone)
+    if not matched:
+        raise DataError(
+            f"{source.name}: none of its {len(read):,} predictions is for an item of {exam.exam.told()}; "
+            "are item_id or prompt those of this exam?"
+        )
+    name = wanted.name or model or source.name.rpartition("/")[2].split(".")[0]
+    told = {"file": source.name, "sha256": source.sha256, "layout": layout}
+    who = Recorded(
+        name, {"imported": source.sha256, "name": name}, f"{layout}: {source.name}", "imported", settings=told
+    )
+    if exam.exam.version is None:
+        suite = replace(suite, split=None, file=source.name)
+    answers = {item: one.answer() for item, one in matched.items()}
+    sat = record(place, who, exam, suite, answers, trust)
+    overruled = tuple(one for item, one in matched.items() if one.reference not in (None, index.references[item]))
+    return Imported(sat, exam, name, layout, len(matched), unmatched, overruled)
+
+
+def _exam(wanted: Wanted, suite: Suite, read: Sequence[Prediction], name: str, near: Path) -> tuple[Opened, bool]:
+    """The exam, and whether it is made of the predictions themselves."""
+    if wanted.references:
+        files = ", ".join(path.name for path in wanted.references)
+        return exam_of(_referenced(wanted.references, near), f"file:{files}"), False
+    if wanted.version is not None:
+        return open_exam(suite, wanted.version, near), False
+    for one in read:
+        if one.asked is None:
+            raise DataError(f"{one.where}: says {one.key} and not what was asked; name a version or --references")
+    return exam_of(_own_items(read), _ALONE), True
+
+
+def _matched(
+    index: _Index, read: Sequence[Prediction], alone: bool
+) -> tuple[dict[str, Prediction], tuple[Prediction, ...]]:
+    found: dict[str, Prediction] = {}
+    unmatched = []
+    for one in read:
+        item = _own_item(one, 0).item_id if alone else index.find(one)
+        if item is None:
+            unmatched.append(one)
+        elif item in found:
+            raise DataError(f"{one.where}: is for the same item as {found[item].where}; keep one of the two")
+        else:
+            found[item] = one
+    return found, tuple(unmatched)
+
+
+def _forms(messages: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+    """What a conversation is looked up by: as it is, then by the text of its one question."""
+    if messages:
+        yield canonical([{"role": one["role"], "content": one.get("content")} for one in messages])
+        text = prompt_text(messages)
+        if text is not None:
+            yield b"\0" + text.encode("utf-8", "surrogatepass")
+
+
+def _own_items(read: Iterable[Prediction]) -> Iterator[Item]:
+    """Each prediction's own prompt and reference; those with the same prompt are one cluster."""
+    clusters: dict[bytes, int] = {}
+    seen: set[str] = set()
+    for one in read:
+        cluster = clusters.setdefault(canonical(list(one.asked or ())), len(clusters))
+        item = _own_item(one, cluster)
+        if item.item_id not in seen:  # the second of two is refused when they are matched
+            seen.add(item.item_id)
+            yield item
+
+
+def _own_item(one: Prediction, cluster: int) -> Item:
+    asked = [dict(message) for message in one.asked or ()]
+    return _item(asked, one.reference, one.meta, cluster, _ALONE)
+
+
+def _item(
+    messages: list[dict[str, Any]], reference: str | None, meta: Mapping[str, Any], cluster: int, split: str
+) -> Item:
+    """The row's identity is of question and own fields, so that outputs of several models meet on one item."""
+    name = str(UUID(bytes=row_id(canonical({"messages": messages, "meta": dict(meta)}))))
+    turn = len(messages)
+    answer = {"role": "assistant", "content": reference}
+    return Item(item_id(name, turn), name, turn, cluster, split, messages, answer, None, meta)
+
+
+def _referenced(paths: Sequence[Path], near: Path) -> list[Item]:
+    """The items of files of references: prompts and answers of MT-bench, our plain layout, or any a build reads."""
+    first = [next(records(opened(path, near)), None) for path in paths]
+    fields = [set(one.value) if one else set() for one in first]
+    if all("question_id" in names for names in fields):
+        return _mt_bench_items(paths, near)
+    if len(paths) > 1:
+        raise DataError(f"{paths[1]}: only MT-bench's questions and answers are read together; name one file")
+    if "reference" in fields[0] and fields[0] & {"prompt", "messages"}:
+        return list(_plain_items(paths[0], near))
+    return list(file_items(near / paths[0], near))
+
+
+def _plain_items(path: Path, near: Path) -> Iterator[Item]:
+    clusters: dict[bytes, int] = {}
+    for where, value in records(opened(path, near)):
+        messages = value.get("messages") or user(value.get("prompt"))
+        if not isinstance(value.get("reference"), str):
+            raise DataError(f"{where}: has no reference; add it, or leave the line out")
+        meta = {key: text for key, text in value.items() if key not in ("messages", "prompt", "reference")}
+        cluster = clusters.setdefault(canonical(messages), len(clusters))
+        yield _item(messages, value["reference"], meta, cluster, f"file:{path.name}")
+
+
+def _mt_bench_items(paths: Sequence[Path], near: Path) -> list[Item]:
+    """Both turns of each question. In the second the model's own first answer stands before, which no item can hold."""
+    asked: dict[str, list[str]] = {}
+    category: dict[str, str] = {}
+    gold: dict[str, list[str]] = {}
+    for path in paths:
+        for one in records(opened(path, near)):
+            name = str(one.value.get("question_id"))
+            if "turns" in one.value:
+                asked[name] = one.value["turns"]
+                category[name] = str(one.value.get("category", ""))
+            else:
+                gold[name] = mt_bench_turns(one)
+    if not asked:
+        raise DataError(f"{paths[0]}: holds answers and no questions; name MT-bench's question.jsonl as well")
+    found = []
+    for cluster, (name, turns) in enumerate(asked.items()):
+        for number in range(len(turns)):
+            messages = [message for turn in turns[:number] for message in (*user(turn), _OWN_ANSWER)]
+            reference = gold[name][number] if number < len(gold.get(name, ())) else None
+            meta = {"id": f"{name}:{number + 1}", "category": category[name]}
+            split = f"file:{paths[0].name}"
+            found.append(_item([*messages, *user(turns[number])], reference, meta, cluster, split))
+    return found
+
+
+_OWN_ANSWER: Final = {"role": "assistant", "content": None}
