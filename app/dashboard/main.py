@@ -20,7 +20,7 @@ from app.dashboard.screens import (
 st.set_page_config(page_title="Curate", layout="wide")
 st.navigation(
     [
-        st.Page(overview.show, title="Overview", url_path="overview", default=True),
+        st.Page(overview.show, title="Overview", default=True),
         st.Page(rows.show, title="Data", url_path="rows"),
         st.Page(curves.show, title="Training", url_path="training"),
         st.Page(compare_view.show, title="Compare", url_path="compare"),

@@ -50,7 +50,7 @@ function make(root) {
     }
     const reference = item && item.reference;
     marked(find(".reference"), reference === null || reference === undefined ? "(no reference)" : reference, item && reference ? item.output : null);
-    marked(find(".output"), item ? item.output || "(empty)" : "Nothing more to review here.", item && reference);
+    marked(find(".output"), item ? item.output || "(empty)" : lab.pending.length ? "One moment ..." : "Nothing more to review here.", item && reference);
     find(".lab").dataset.item = item ? item.id : "";
     find(".rules").textContent = item && lab.chosen.size && item.rules.length ? `rules said: ${item.rules.join(", ")}` : "";
     keys();

@@ -56,7 +56,7 @@ def _panel(review: Review, author: str) -> None:
     if "refused" in state:
         st.error(state.pop("refused"))
     progress = f"{review.done:,} of {len(review.frame):,} judged by {author}"
-    ahead = review.ahead(20)
+    ahead = review.ahead(40)
     labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), stored)
 
 
