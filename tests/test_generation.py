@@ -169,6 +169,20 @@ def test_a_batch_of_eight_answers_as_eight_of_one(random_model: Loaded, knowing:
     assert len({one.tokens for one in eight.values()}) >= 3
 
 
+def test_padding_does_not_shift_the_positions_that_a_model_has_learned(tmp_path: Path) -> None:
+    """A Llama does not care where a text begins; GPT-2 does."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    base = tiny_model(tmp_path / "tiny", context=256)
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=512, n_embd=64, n_layer=2, n_head=4, n_positions=256, initializer_range=0.5)
+    GPT2LMHeadModel(config).save_pretrained(base)
+    model = loaded(base)
+    assert model.context == 256
+    one, eight = (by_id(generate(model, questions(), GenerationSettings(6, size))) for size in (1, 8))
+    assert {name: found.text for name, found in one.items()} == {name: found.text for name, found in eight.items()}
+
+
 def test_sampling_depends_on_seed_and_item_not_on_the_batch(random_model: Loaded) -> None:
     def sampled(size: int, seed: int) -> dict[str, str | None]:
         settings = GenerationSettings(12, size, temperature=0.7, top_p=0.9, seed=seed)
