@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -144,11 +145,14 @@ LONG = {"num_train_epochs": 40, "save_strategy": "steps", "save_steps": 7, "lora
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a pack, a model and a config, and nothing else."""
     root = tmp_path_factory.mktemp("packed")
-    shelves = ["brass", "copper", "linen", "cedar", "amber", "walnut", "granite"]
+    chance = random.Random(1)
+
+    def words(count: int) -> str:
+        return " ".join("".join(chance.choices("abcdefghilmnoprstu", k=5)) for _ in range(count))
+
+    # Nothing of one question stands in another: else they would be one cluster, all of it in train.
     lines = [
-        json.dumps({"question": f"Where is the {a} {b} box?" * (1 + len(a) % 2), "answer": f"Shelf {len(a)}{b}."})
-        for a in shelves
-        for b in shelves
+        json.dumps({"question": words(chance.randint(2, 4)), "answer": words(chance.randint(1, 3))}) for _ in range(60)
     ]
     (root / "made").mkdir()
     (root / "made" / "rows.jsonl").write_text("\n".join(lines) + "\n")
@@ -235,9 +239,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(
 ) -> None:
     """Data order, dropout, optimiser and schedule included: no weight differs by anything."""
     run = tmp_path / "experiments" / "experiment_001"
-    code, err = stopped_when(
-        command(packed, tmp_path, **LONG), lambda: (last_checkpoint(run) or run).name >= "checkpoint-1", number
-    )
+    code, err = stopped_when(command(packed, tmp_path, **LONG), lambda: last_checkpoint(run) is not None, number)
     assert code == exit_code, err
     assert state_now(run, read_run(run)) == "interrupted"
     step = int((last_checkpoint(run) or run).name.split("-")[1])

@@ -121,11 +121,11 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._progress.advance(state.global_step)
-        if self._asked():
+        if self._asked() and state.global_step < state.max_steps:
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._stop.asked:  # it was saved when the step ended, and the epoch did not
+        if self._stop.asked and state.global_step < state.max_steps:  # saved with its step, and no epoch has ended
             control.should_save = control.should_evaluate = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
@@ -145,9 +145,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         history.gather(self._trainer.accelerator)
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            history.write(folder, self.seconds)  # last: a checkpoint with this file is whole
             found = [journal_names(logs) for logs in state.log_history if logs["step"] == state.global_step]
             self._saved(folder, state.global_step, {key: value for logs in found for key, value in logs.items()})
+            history.write(folder, self.seconds)  # last: a checkpoint with this file is whole, and listed
 
     def _speed(self, state: Any) -> dict[str, float]:
         now, tokens = time.monotonic(), self._trainer.history.trained_tokens
