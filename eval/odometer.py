@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curation.source import Source
 from curation.store.journal import open_journal
-from curation.store.looks import Look, add_looks, looks
+from curation.store.looks import Look, add_look, looks
 from eval.exam import Exam
 
 
@@ -21,11 +21,12 @@ def lineage_of(source: Source) -> str:
     return store.lineage(store.resolve(source.version_id))[-1].id
 
 
-def count_looks(journal: Path, source: Source, exam: Exam, runs: list[str]) -> list[Look]:
-    """Write down that these runs' answers to test were looked at; gives every look at it so far."""
+def count_looks(journal: Path, source: Source, exam: Exam, evaluation: str) -> list[Look]:
+    """Write down that a model's answers to test were looked at (its base's beside them are no choice); gives every
+    look at it so far."""
     lineage = lineage_of(source)
     with open_journal(journal) as book:
-        add_looks(book, lineage, source.version_id, runs, exam.items)
+        add_look(book, lineage, source.version_id, evaluation, exam.items)
         return looks(book, lineage)
 
 

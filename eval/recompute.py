@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from curation.errors import DataError
 from eval.folder import EvalFolder
 from eval.measuring import Trust, item_rows, measured, metric_rows, slices_of
-from eval.metrics.metric import Measured, mean_of
+from eval.metrics import measure
+from eval.metrics.metric import Items, Measured, mean_of
 from eval.suite import Suite
 
-CLEAN = "clean"
-EXACT = 1e-9  # two numbers that differ by less are the same
+CLEAN: Final = "clean"
+EXACT: Final = 1e-9  # two numbers that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,20 @@ def _of_benchmarks(folder: EvalFolder) -> Iterator[dict[str, Any]]:
     for name in dict.fromkeys(table["benchmark"].to_pylist()):
         here = table.filter(pc.equal(table["benchmark"], name))
         told = known.get(name, {"signature": here["regime"][0].as_py(), "whole": here.num_rows})
-        found = {
-            metric: mean_of(metric, f"{metric}|{told['signature']}", here[metric].to_numpy())
-            for metric in ("acc", "acc_norm")
-        }
+        found = _scores(here, told["signature"])
         told_clean = here["clean"].null_count == 0
         parts = {CLEAN: np.flatnonzero(here["clean"].to_numpy(zero_copy_only=False))} if told_clean else {}
         yield from metric_rows(name, found, None, parts, told["whole"])
+
+
+def _scores(here: Any, asked: str) -> dict[str, Measured]:
+    """Of one benchmark: accuracy, and whether the choices' probabilities mean anything."""
+    found = {name: mean_of(name, name, here[name].to_numpy()) for name in ("acc", "acc_norm")}
+    logliks, gold = here["logliks"].to_pylist(), here["gold"].to_pylist()
+    choices = [[str(at) for at in range(len(values))] for values in logliks]
+    items = Items([None] * len(gold), labels=list(map(str, gold)), options=choices, option_logprobs=logliks)
+    found |= {name: measure(name, items) for name in ("ece", "brier")}
+    return {name: replace(one, signature=f"{one.signature}|{asked}") for name, one in found.items()}
 
 
 def require_answers(folder: EvalFolder) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from curation.environment import environment
 from curation.errors import ConfigError
@@ -18,7 +19,7 @@ from train.model.load import Quantization, base_identity, base_licence
 from train.model.of_run import Loaded, RunFiles, load_run, run_files
 from train.model.template import ModelTemplate
 
-BASE = "base"
+BASE: Final = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,16 @@ def _same(run: Run) -> bytes:
 
 def _weights(files: RunFiles) -> str | None:
     path = files.adapter / "adapter_model.safetensors"
-    return file_sha256(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return _hashed(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _hashed(path: Path, changed: int, size: int) -> str:
+    """An identity is asked for often, and adapters take hundreds of megabytes."""
+    return file_sha256(path)
 
 
 def short_hash(value: Any) -> str:

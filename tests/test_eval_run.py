@@ -296,9 +296,15 @@ def test_benchmarks_are_scored_and_kept(root: Path, found: list[Evaluated]) -> N
     assert [row["item_id"] for row in rows] == ["q1", "q2", "q3"]
     assert [len(row["logliks"]) for row in rows] == [2, 2, 3]
     told = [row for row in one.folder.metrics().to_pylist() if row["split"] == "quiz" and row["slice"] == "all"]
-    assert {row["metric"]: row["value"] for row in told} == {
-        name: pytest.approx(sum(row[name] for row in rows) / 3) for name in ("acc", "acc_norm")
-    }
+    scores = {row["metric"]: row["value"] for row in told}
+    assert scores.keys() == {"acc", "acc_norm", "ece", "brier"}
+    assert scores["acc_norm"] == pytest.approx(sum(row["acc_norm"] for row in rows) / 3)
+    shares = [[math.exp(value) for value in row["logliks"]] for row in rows]
+    brier = sum(
+        sum((share / sum(line) - (at == row["gold"])) ** 2 for at, share in enumerate(line))
+        for line, row in zip(shares, rows, strict=True)
+    )
+    assert scores["brier"] == pytest.approx(brier / 3)
     assert {row["clean"] for row in base.folder.benchmarks().to_pylist()} == {None}, "nobody trained the base here"
     assert recompute(one.folder, Trust()).changed == ()
 

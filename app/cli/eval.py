@@ -121,8 +121,7 @@ def _count_looks(prepared: Prepared, where: Where, found: list[Evaluated]) -> st
 
     if not prepared.job.suite.is_test or prepared.exam_source is None:
         return ""
-    runs = [one.folder.name for one in found]
-    return told(count_looks(where.place.journal, prepared.exam_source, prepared.job.exam.exam, runs))
+    return told(count_looks(where.place.journal, prepared.exam_source, prepared.job.exam.exam, found[0].folder.name))
 
 
 def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: str) -> int:

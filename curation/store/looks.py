@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,13 +16,13 @@ class Look(NamedTuple):
     time: str  # UTC, ISO 8601
 
 
-def add_looks(journal: Journal, lineage: str, version: str, runs: Sequence[str], items: int) -> None:
-    """Append one look a run."""
+def add_look(journal: Journal, lineage: str, version: str, run: str, items: int) -> None:
+    """Append one look; when this returns it is on disk."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with journal.writing() as con:
-        con.executemany(
+        con.execute(
             "insert into looks (lineage, version, run, items, time) values (?, ?, ?, ?, ?)",
-            [(lineage, version, run, items, now) for run in runs],
+            (lineage, version, run, items, now),
         )
 
 
