@@ -1,0 +1,109 @@
+"""What may be claimed from a comparison: about two models, about the data, about settings; and the test it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from eval.compare.sides import Side
+from eval.metrics.metric import Measured
+from eval.stats.compare import Difference, compare_paired
+from eval.stats.seeds import compare_seeds
+
+About = Literal["models", "data", "settings", "data and settings", "training"]
+# With five pairs the permutation test cannot fall below 2 / 2**5 = 6 %, and no interval should know better.
+FEWEST_CLUSTERS: Final = 6
+_UNSAID: Final = ("seed", "seeds", "version", "base_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    about: About
+    words: str
+
+
+def claim(a: Side, b: Side, decided: bool) -> Claim:
+    """What the difference between the sides speaks of; decided: whether there is one."""
+    several = [len(side.models) > 1 for side in (a, b)]
+    if not any(several):
+        return Claim(
+            "models",
+            f"these two models differ; {_of_models(a, b)}" if decided else f"on two models; {_of_models(a, b)}",
+        )
+    if not (a.is_trained and b.is_trained):
+        trained, other = (b, a) if b.is_trained else (a, b)
+        seeds = f"{len(trained.models)} seeds; items and seeds resampled"
+        return Claim("training", f"what training on {_version(trained)} does, against {other.label}; {seeds}")
+    if not all(several):
+        one = b if several[0] else a
+        return Claim(
+            "models",
+            f"{one.models[0].name} is one seed: nothing on the data of {_version(one)} yet, only on this one model",
+        )
+    data, settings = _differ(a, b)
+    counts = f"{len(a.models)} and {len(b.models)} seeds; items and seeds resampled"
+    if data and settings:
+        both = f"data ({_version(a)}, {_version(b)}) and settings ({', '.join(settings)})"
+        return Claim("data and settings", f"{both} together differ, which of them did it cannot be told; {counts}")
+    if settings:
+        return Claim("settings", f"the settings ({', '.join(settings)}) on the same data; {counts}")
+    if data:
+        return Claim("data", f"the data, {_version(a)} against {_version(b)}; {counts}")
+    return Claim("models", f"two sets of seeds of one training: what seeds do, no more; {counts}")
+
+
+def _of_models(a: Side, b: Side) -> str:
+    if not (a.is_trained or b.is_trained):
+        return "no training of ours is between them"
+    if not (a.is_trained and b.is_trained):
+        return "one seed says nothing about the data yet"
+    data, settings = _differ(a, b)
+    if not data and not settings:
+        return "two seeds of one training show what a seed does, no more"
+    each = "one training a fold" if len(b.models[0].parts) > 1 else "one seed a side"
+    return f"{each} says nothing about the data yet"
+
+
+def _differ(a: Side, b: Side) -> tuple[bool, list[str]]:
+    """Whether the versions differ, and which settings do, with their values."""
+    one, other = (side.models[0].parts[0] for side in (a, b))
+    first, second = dict(one.run.config or {}), dict(other.run.config or {})
+    changed = [key for key in sorted({*first, *second} - {*_UNSAID}) if first.get(key) != second.get(key)]
+    told = [f"{key} {first.get(key)} -> {second.get(key)}" for key in changed]
+    if one.run.base != other.run.base:
+        told.insert(0, f"base {one.run.base} -> {other.run.base}")
+    return _versions(a) != _versions(b), told
+
+
+def _versions(side: Side) -> list[str | None]:
+    return [part.version for part in side.models[0].parts]
+
+
+def _version(side: Side) -> str:
+    return side.models[0].version_name or side.models[0].name
+
+
+def difference(
+    a: Sequence[Measured],
+    b: Sequence[Measured],
+    clusters: Sequence[Hashable] | None,
+    margin: float,
+    **draws: Any,
+) -> Difference:
+    """b against a: paired over items with one model a side, over items and seeds with several.
+
+    Of fewer than FEWEST_CLUSTERS clusters nobody can tell.
+    """
+    if len(a) == len(b) == 1:
+        found = compare_paired(a[0], b[0], clusters, margin, **draws)
+    else:
+        found = compare_seeds(a, b, clusters, margin)
+    return replace(found, verdict="cannot tell") if found.clusters < FEWEST_CLUSTERS else found
+
+
+def needed(found: Difference) -> int | None:
+    """About how many clusters would show a difference as small as the margin; None where the exam gives no idea."""
+    if not found.margin > 0 or not found.detectable > 0 or max(found.seeds) > 1:
+        return None
+    return max(FEWEST_CLUSTERS, round(found.clusters * (found.detectable / found.margin) ** 2))

@@ -1,0 +1,139 @@
+"""The exam of a comparison: the newer version's items and references, without what either side learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.errors import ConfigError, DataError
+from eval.compare.sides import Model, Part, Side
+from eval.compare.trained import Bools, Exposure
+from eval.folder import EvalFolder
+from eval.suite import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An evaluation whose items are asked; of out-of-fold predictions there is one a fold."""
+
+    folder: EvalFolder
+    version: str | None  # its id
+    version_name: str | None
+    split: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exam:
+    """items: of the table ITEMS, those that count. left_out: why -> how many of `whole`."""
+
+    items: Any
+    suite: Suite
+    sources: tuple[Source, ...]
+    source_of: npt.NDArray[np.int64]  # of each item
+    whole: int
+    left_out: dict[str, int]
+
+    @property
+    def split(self) -> str:
+        return self.sources[0].split
+
+    @property
+    def version(self) -> str | None:
+        """v2, or v2 (5 folds)."""
+        name = self.sources[0].version_name
+        return f"{(name or '').partition('-fold')[0]} ({len(self.sources)} folds)" if len(self.sources) > 1 else name
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        return self.suite.generation.as_json()
+
+    @property
+    def told(self) -> str:
+        """validation of v2."""
+        return f"{self.split} of {self.version}" if self.version else self.split
+
+    @property
+    def partial(self) -> bool:
+        """Whether the evaluation was limited to some of the items."""
+        return any(source.folder.run.settings.get("partial") for source in self.sources)
+
+    def without(self, out: Bools, told: dict[str, int]) -> Exam:
+        """The same without some items; told: why -> how many."""
+        kept = self.items.filter(pa.array(~out))
+        left_out = {**self.left_out, **told}
+        return Exam(kept, self.suite, self.sources, self.source_of[~out], self.whole, left_out)
+
+
+def open_exam(sides: Sequence[Side], exposure: Exposure, suite: str | None = None) -> Exam:
+    """All items of the newer side's evaluation: the newest one of the suite, or else the newest that is not of test.
+
+    The newer side is the one with the newer version; without one that the store knows, the second. ConfigError where
+    it was not evaluated.
+    """
+    model = newer(sides, exposure).models[0]
+    sources = tuple(_source(part, suite) for part in model.parts)
+    tables = [source.folder.items() for source in sources]
+    items = pa.concat_tables(tables).combine_chunks()
+    if not items.num_rows:
+        raise DataError(f"{sources[0].folder.name}: holds no items; run curate eval {model.parts[0].name} again")
+    source_of = np.repeat(np.arange(len(sources)), [table.num_rows for table in tables])
+    return Exam(items, sources[0].folder.suite, sources, source_of, items.num_rows, {})
+
+
+def newer(sides: Sequence[Side], exposure: Exposure) -> Side:
+    first, second = sides
+    age = [exposure.order(side.models[0].parts[0].version) for side in (first, second)]
+    if second.is_base and not first.is_base:
+        return first
+    return first if age[0] > age[1] and not first.is_base else second
+
+
+def exposed(exam: Exam, part: Part, exposure: Exposure) -> Bools:
+    """The items that this part of a model learned from. ConfigError where nobody can tell."""
+    found = np.zeros(exam.items.num_rows, np.bool_)
+    if part.version is None:
+        return found
+    for number, source in enumerate(exam.sources):
+        mine = np.flatnonzero(exam.source_of == number)
+        if len(mine):
+            items = exam.items.take(pa.array(mine))
+            found[mine] = exposure.touched(items, part.version, source.version)
+    return found
+
+
+def learned_by(exam: Exam, model: Model, exposure: Exposure, notes: list[str]) -> list[Bools]:
+    """For each part of the model the items that it learned from; none, and a note, where nobody can tell."""
+    found = []
+    for part in model.parts:
+        try:
+            found.append(exposed(exam, part, exposure))
+        except ConfigError as error:
+            notes.append(f"{part.name}: {error}; items it learned from may be among these")
+            found.append(np.zeros(exam.items.num_rows, np.bool_))
+    return found
+
+
+def clusters_of(exam: Exam) -> list[tuple[int, int]]:
+    """What ties items together: their source's cluster."""
+    return list(zip(exam.source_of.tolist(), exam.items["cluster"].to_pylist(), strict=True))
+
+
+def _source(part: Part, suite: str | None) -> Source:
+    evals = part.evals
+    if suite is not None:
+        chosen = [one for one in evals if one.run.settings.get("suite") == suite]
+        if not chosen:
+            raise ConfigError(
+                f"{part.name}: was not evaluated with suite {suite}; run curate eval {part.name} --suite {suite}"
+            )
+    else:
+        chosen = [one for one in evals if not one.suite.is_test] or evals
+    if not chosen:
+        raise ConfigError(f"{part.name}: was not evaluated yet; run curate eval {part.name}")
+    told = chosen[0].run.settings.get("exam") or {}
+    return Source(chosen[0], told.get("version_id"), told.get("version"), str(told.get("split", "items")))

@@ -1,0 +1,127 @@
+"""A model's stored answers to the items of an exam, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.errors import ConfigError
+from eval.compare.exam import Exam
+from eval.compare.sides import Model, Part
+from eval.compare.trained import Bools
+from eval.folder import PREDICTIONS, EvalFolder
+
+_OF_ITEM: Final = ("item_id", "row_id", "turn", "cluster", "split", "reference")
+_OF_GOLD: Final = ("reference_nll", "reference_tokens")
+_OF_US: Final = ("prompt", "reference_chars")
+_KEYS: Final = ["item_id", "prompt_sha256", "sha256"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """Read like the folder of an evaluation. answered: what the model was asked, with or without an output."""
+
+    name: str
+    item_table: Any
+    prediction_table: Any
+    answered: Bools
+
+    def items(self, columns: list[str] | None = None) -> Any:
+        return self.item_table.select(columns) if columns else self.item_table
+
+    def predictions(self, columns: list[str] | None = None) -> Any:
+        return self.prediction_table.select(columns) if columns else self.prediction_table
+
+    def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
+        yield self.items(columns) if name == "items" else self.predictions(columns)
+
+
+def sheet(exam: Exam, model: Model, learned: Sequence[Bools]) -> Sheet:
+    """An item's answer is the first that a part gave which did not learn from it (`learned`, one entry a part).
+
+    Answers are known by their item and its prompt, or else by the prompt alone, so that an item whose reference was
+    mended keeps its answer; the likelihood of a reference counts only for that very reference.
+    """
+    pools = [_pool(part, exam) for part in model.parts]
+    pool = pa.concat_tables(pools).combine_chunks()
+    start = np.cumsum([0, *(one.num_rows for one in pools[:-1])])
+    output, gold = (np.full(exam.items.num_rows, -1) for _ in range(2))
+    for one, first, touched in zip(pools, start, learned, strict=True):
+        _fill(output, _asked(exam.items, one), first, touched)
+        _fill(gold, _places(exam.items["sha256"], one["sha256"]), first, touched)
+    return Sheet(model.name, exam.items, _table(exam.items, pool, output, gold), output >= 0)
+
+
+def _fill(chosen: npt.NDArray[Any], found: npt.NDArray[Any], first: int, touched: Bools) -> None:
+    free = (chosen < 0) & (found >= 0) & ~touched
+    chosen[free] = found[free] + first
+
+
+def _asked(items: Any, pool: Any) -> npt.NDArray[Any]:
+    exact = _places(_both(items), _both(pool))
+    return np.where(exact >= 0, exact, _places(items["prompt_sha256"], pool["prompt_sha256"]))
+
+
+def _both(table: Any) -> Any:
+    return pc.binary_join_element_wise(table["item_id"], table["prompt_sha256"], "#")
+
+
+def _places(wanted: Any, known: Any) -> npt.NDArray[Any]:
+    """Where each value stands first, -1 where it does not."""
+    found: npt.NDArray[Any] = pc.fill_null(pc.index_in(wanted, value_set=_whole(known)), -1).to_numpy()
+    return found.astype(np.int64)
+
+
+def _whole(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _table(items: Any, pool: Any, output: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Any:
+    at_output, at_gold = (pa.array(at, mask=at < 0) for at in (output, gold))
+    columns = {name: items[name] for name in _OF_ITEM}
+    columns |= {name: pool[name].take(at_gold) for name in _OF_GOLD}
+    of_output = [name for name in PREDICTIONS.names if name not in (*columns, *_OF_US)]
+    columns |= {name: pool[name].take(at_output) for name in of_output}
+    columns["prompt"] = items["messages"]
+    columns["finish_reason"] = pc.fill_null(columns["finish_reason"], "missing")
+    columns["reference_chars"] = pc.utf8_length(items["reference"]).cast(pa.int64())
+    return pa.table({name: _whole(columns[name]) for name in PREDICTIONS.names}, schema=PREDICTIONS)
+
+
+def _pool(part: Part, exam: Exam) -> Any:
+    """Every prediction of the part made with the exam's generation settings, the newest first.
+
+    ConfigError where there are only others.
+    """
+    alike: list[EvalFolder] = []
+    other: list[EvalFolder] = []
+    for folder in part.evals:
+        told = folder.run.settings.get("generation")
+        (alike if told is None or told == exam.generation else other).append(folder)
+    if other and not alike:
+        here, there = (_said(one) for one in (exam.generation, other[0].run.settings["generation"]))
+        raise ConfigError(
+            f"{other[0].name} generated with {there}, {exam.sources[0].folder.name} with {here}; evaluate both with "
+            f"one suite: curate eval {part.name} --suite {exam.suite.name}"
+        )
+    tables = []
+    for folder in alike:
+        keys, told = folder.items(_KEYS), folder.predictions()
+        at = pc.index_in(told["item_id"], value_set=_whole(keys["item_id"]))
+        tables.append(
+            told.append_column("prompt_sha256", keys["prompt_sha256"].take(at)).append_column(
+                "sha256", keys["sha256"].take(at)
+            )
+        )
+    empty = PREDICTIONS.append(pa.field("prompt_sha256", pa.string())).append(pa.field("sha256", pa.string()))
+    return pa.concat_tables([empty.empty_table(), *tables]).combine_chunks()
+
+
+def _said(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -1,0 +1,253 @@
+"""Who is compared: a side is one model or several seeds of it; a model is one run, or the folds that share an exam."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from curation.errors import ConfigError
+from curation.runs import Run, list_runs, read_run, resolve_run
+from eval.folder import EvalFolder, evals
+
+BASE: Final = "base"
+_FOLD: Final = re.compile(r"(?P<of>v[1-9][0-9]*)-fold(?P<number>[0-9]+)of(?P<folds>[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run, or the base model, in its folder of experiments."""
+
+    folder: Path
+    run: Run
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def is_base(self) -> bool:
+        return self.run.kind == BASE
+
+    @property
+    def evals(self) -> list[EvalFolder]:
+        """Finished evaluations, newest first."""
+        return [one for one in reversed(evals(self.folder)) if one.run.state == "done"]
+
+    @property
+    def is_trained(self) -> bool:
+        return self.run.kind == "training"
+
+    @property
+    def version(self) -> str | None:
+        """The id of the version it was trained on, or its prompts or answers were taken from."""
+        return str(self.run.version["id"]) if self.run.version else None
+
+    @property
+    def version_name(self) -> str | None:
+        """Of a training."""
+        return str(self.run.version["name"]) if self.run.version and self.is_trained else None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """parts: one, or of out-of-fold predictions one a fold."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def is_base(self) -> bool:
+        return self.parts[0].is_base
+
+    @property
+    def seed(self) -> int | None:
+        return next(iter(self.parts[0].run.seeds), None)
+
+    @property
+    def version_name(self) -> str | None:
+        """Of folds, the version that they are folds of."""
+        name = self.parts[0].version_name
+        fold = _FOLD.fullmatch(name or "")
+        return fold["of"] if fold and len(self.parts) > 1 else name
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """models: one a training seed."""
+
+    models: tuple[Model, ...]
+
+    @property
+    def is_base(self) -> bool:
+        return self.models[0].is_base
+
+    @property
+    def is_trained(self) -> bool:
+        return self.models[0].parts[0].is_trained
+
+    @property
+    def label(self) -> str:
+        """`base`, `experiment_003 (v2)`, `v2 (3 seeds)`, `v2 (5 folds)`."""
+        first = self.models[0]
+        if self.is_base:
+            return BASE
+        if len(self.models) > 1:
+            versions = dict.fromkeys(model.version_name for model in self.models)
+            names = " + ".join(str(name) for name in versions if name) or first.name
+            return f"{names} ({len(self.models)} seeds)"
+        if len(first.parts) > 1:
+            return f"{first.version_name} ({len(first.parts)} folds)"
+        told = first.version_name or first.parts[0].run.settings.get("name")
+        return f"{first.name} ({told})" if told else first.name
+
+
+def chosen(experiments: Path, refs: Sequence[str], *, alone: bool = False, pooled: bool = False) -> tuple[Side, Side]:
+    """The two sides that `refs` name: none = base against the last run, one = base against it.
+
+    A side is a run, or several with commas. Of a single run the others of the same version and settings, trained with
+    other seeds, are taken along where they were evaluated, unless `alone` or the other side is one of them. pooled:
+    names are those of versions with folds.
+    """
+    if len(refs) > 2:
+        raise ConfigError(
+            f"{len(refs)} sides; name two, and several runs of one side with commas: curate compare 003,004 005,006"
+        )
+    first, second = (refs[0], refs[1]) if len(refs) == 2 else (BASE, refs[0] if refs else "latest")
+    if pooled:
+        right = _folds(experiments, second)
+        return _base(experiments, right) if first == BASE else _folds(experiments, first), right
+    named = {ref: _named(experiments, ref) for ref in (first, second) if ref != BASE}
+    both = [part for parts in named.values() for part in parts]
+    for parts in named.values():
+        if len(parts) == 1 and not alone:
+            family = [one for one in _family(experiments, parts[0]) if one.name not in {part.name for part in both}]
+            if not any(same_training(parts[0], other) and other.name != parts[0].name for other in both):
+                parts.extend(family)
+    sides = {ref: Side(tuple(_model(part) for part in _ordered(parts))) for ref, parts in named.items()}
+    known = next(iter(sides.values()), None)
+    left, right = (sides[ref] if ref != BASE else _base(experiments, known) for ref in (first, second))
+    shared = {model.name for model in left.models} & {model.name for model in right.models}
+    if shared:
+        raise ConfigError(f"{sorted(shared)[0]} stands on both sides; name two different runs")
+    return left, right
+
+
+def same_training(one: Part, other: Part) -> bool:
+    """Whether two runs differ in nothing but their training seed."""
+    return (
+        one.is_trained
+        and other.is_trained
+        and one.version == other.version
+        and one.run.base == other.run.base
+        and _settings(one) == _settings(other)
+    )
+
+
+def base_part(experiments: Path, like: Run | None) -> Part | None:
+    """The base model of `like`: asked and quantised as `like` was where it is there, else the newest."""
+    runs = ((folder, read_run(folder)) for folder in reversed(list_runs(experiments)))
+    found = [Part(folder, run) for folder, run in runs if run.kind == BASE and (like is None or _same_base(run, like))]
+    return next((part for part in found if like is None or _asked(part.run) == _asked(like)), next(iter(found), None))
+
+
+def _asked(run: Run) -> tuple[Any, Any]:
+    return (run.template or {}).get("sha256"), (run.config or {}).get("quantization")
+
+
+def _same_base(one: Run, other: Run) -> bool:
+    ids = [run.base_model.get("sha256") or run.base_model.get("revision") for run in (one, other)]
+    return ids[0] == ids[1] if all(ids) else one.base == other.base
+
+
+def _settings(part: Part) -> dict[str, Any]:
+    """Without the seed, and without the version, which is compared by its id."""
+    return {key: value for key, value in (part.run.config or {}).items() if key not in ("seed", "seeds", "version")}
+
+
+def _named(experiments: Path, ref: str) -> list[Part]:
+    names = [name.strip() for name in ref.split(",")]
+    if "" in names:
+        raise ConfigError(f'"{ref}": a name is missing beside a comma')
+    parts = [Part(folder, read_run(folder)) for folder in (resolve_run(experiments, name) for name in names)]
+    for number, part in enumerate(parts):
+        if part.name in {other.name for other in parts[:number]}:
+            raise ConfigError(f'"{ref}": {part.name} is named twice; leave one out')
+        if part.run.state == "failed":
+            raise ConfigError(f"{part.name} failed; see curate runs show {part.name}, or compare another run")
+    _check_seeds(ref, parts)
+    return parts
+
+
+def _check_seeds(ref: str, parts: Sequence[Part]) -> None:
+    """Several runs make a side only as seeds of one training."""
+    for part in parts[1:]:
+        if not same_training(parts[0], part):
+            raise ConfigError(
+                f'"{ref}": {parts[0].name} and {part.name} differ in more than their seed; '
+                "a side is one training with several seeds"
+            )
+        twin = next(other for other in parts if other.run.seeds == part.run.seeds)
+        if twin.name != part.name:
+            seeds = ", ".join(map(str, part.run.seeds))
+            raise ConfigError(f'"{ref}": {twin.name} and {part.name} have the same seed, {seeds}; leave one out')
+
+
+def _family(experiments: Path, part: Part) -> list[Part]:
+    """Other seeds of the same training that were evaluated."""
+    if not part.is_trained:
+        return []
+    others = [Part(folder, read_run(folder)) for folder in list_runs(experiments)[::-1] if folder.name != part.name]
+    seeds = {part.run.seeds}
+    found = []
+    for other in others:
+        fresh = other.run.state == "done" and other.run.seeds not in seeds
+        if fresh and same_training(part, other) and other.evals:
+            seeds.add(other.run.seeds)
+            found.append(other)
+    return found
+
+
+def _ordered(parts: Sequence[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: part.name)
+
+
+def _model(part: Part) -> Model:
+    return Model(part.name, (part,))
+
+
+def _base(experiments: Path, other: Side | None) -> Side:
+    like = other.models[0].parts[0].run if other else None
+    found = base_part(experiments, like)
+    if found is None:
+        what, run = (f" ({like.base})", like.name) if like else ("", BASE)
+        raise ConfigError(f"the base model{what} was not evaluated yet; run curate eval {run}, which asks it too")
+    return Side((_model(found),))
+
+
+def _folds(experiments: Path, ref: str) -> Side:
+    """Of a version the newest run of each fold; one model for each seed that every fold has."""
+    known: dict[tuple[str, int], dict[int | None, dict[int, Part]]] = {}
+    for folder in list_runs(experiments):
+        part = Part(folder, read_run(folder))
+        fold = _FOLD.fullmatch(part.version_name or "")
+        if fold and part.run.state == "done" and part.evals:
+            seeds = known.setdefault((fold["of"], int(fold["folds"])), {})
+            seeds.setdefault(next(iter(part.run.seeds), None), {})[int(fold["number"])] = part
+    wanted = [key for key in known if ref in ("latest", key[0])]
+    if not wanted:
+        raise ConfigError(
+            f"{ref}: no fold of it was trained and evaluated; make folds with curate build --folds 5, "
+            "then train and evaluate each"
+        )
+    of, folds = wanted[-1]
+    whole = [parts for parts in known[of, folds].values() if len(parts) == folds]
+    if not whole:
+        most = max(known[of, folds].values(), key=len)
+        missing = [number for number in range(1, folds + 1) if number not in most]
+        names = ", ".join(f"{of}-fold{number}of{folds}" for number in missing)
+        raise ConfigError(f"{of}: {names} not trained and evaluated yet; every fold is needed")
+    models = [Model(parts[1].name, tuple(parts[number] for number in sorted(parts))) for parts in whole]
+    return Side(tuple(models))
