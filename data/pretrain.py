@@ -42,7 +42,8 @@ def pretrain(out: Path, seed: int, threads: int, plan: Plan) -> dict[str, Any]:
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     texts = [document.rendered() for document in documents(seed)]
-    tokenizer = train_tokenizer(texts, dict.fromkeys(vocabulary(), 3) | dict.fromkeys(code_words(), 200))
+    words = dict.fromkeys(vocabulary(), 3) | dict.fromkeys(code_words(), 200)
+    tokenizer = train_tokenizer(texts, words | dict.fromkeys(map(str, range(1000)), 1000))
     write_tokenizer(tokenizer, out, MAX_LENGTH)
     encoded = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
     model = _new_model()
@@ -78,11 +79,11 @@ def _new_model() -> LlamaForCausalLM:
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=4,
+        intermediate_size=768,
+        num_hidden_layers=3,
         num_attention_heads=6,
         num_key_value_heads=6,
-        # 1 / sqrt(hidden size). With the usual .02 a model this narrow learns to copy ten times later.
+        # 1 / sqrt(hidden size): numbers start far enough apart to be told from each other.
         initializer_range=0.07,
         max_position_embeddings=MAX_LENGTH,
         tie_word_embeddings=True,
@@ -124,7 +125,7 @@ def _train(model: LlamaForCausalLM, encoded: list[list[int]], plan: Plan, seed: 
 def _batches(encoded: list[list[int]], tokens: int, seed: int) -> list[list[list[int]]]:
     """Every document once, apart from the others: neighbours in length together, the batches in random order.
 
-    Documents end to end in one sequence learn to copy a name or a code far later, since others stand around it.
+    Not end to end in one sequence: what stands before a document would be noise to copying and looking up.
     """
     draw = Draw(seed, "batches")
     batches: list[list[list[int]]] = [[]]

@@ -13,8 +13,8 @@ from data.prose import prose
 from data.science_facts import RELATIONS, Relation, worded
 
 TEXTS: Final = prose("pretrain")
-SCIENCE_ROUNDS: Final = 30  # how often each science fact is told and asked
-NUMBER_ROUNDS: Final = 7  # how often each fact about a number is asked
+SCIENCE_ROUNDS: Final = 20  # how often each science fact is told and asked
+NUMBER_ROUNDS: Final = 14  # how often each fact about a number is asked
 DRILLS: Final = 3000  # documents of each kind of drill
 TALKS: Final = 1500
 # Words of the sample data that the tokenizer and the embeddings should know come from these texts.
@@ -79,7 +79,8 @@ def science(draw: Draw) -> Iterator[Document]:
             yield Document(f"Question: {question}\nAnswer: {relation.facts[thing]}")
         for relation, thing in order[: len(order) // 2]:
             question = worded(draw.choice(relation.ask), thing)
-            yield from _asked(draw, question, _told(draw, relation, thing))
+            answer = relation.facts[thing] if draw.below(2) else _told(draw, relation, thing)
+            yield from _asked(draw, question, answer)
 
 
 def _told(draw: Draw, relation: Relation, thing: str) -> str:
@@ -100,6 +101,14 @@ def numbers(draw: Draw) -> Iterator[Document]:
 
     It teaches to answer by a number, and gives every number an embedding. Nothing in it is an error code.
     """
+    town = _town(draw)
+    for _ in range(NUMBER_ROUNDS):
+        for asks, answer, n in draw.shuffled(town):
+            yield from _asked(draw, draw.choice(asks).format(n=n), answer)
+
+
+def _town(draw: Draw) -> list[tuple[list[str], str, int]]:
+    """Each fact of the town: its questions, its answer, its number."""
     town = []
     for n in range(100, 1000):
         table = TEXTS["tables"][n % 3]
@@ -112,9 +121,12 @@ def numbers(draw: Draw) -> Iterator[Document]:
             "e": draw.choice(TEXTS["colours"]),
         }
         town += [(asks, say.format(**slots), n) for say, asks in zip(table["say"], table["ask"], strict=True)]
-    for _ in range(NUMBER_ROUNDS):
-        for asks, answer, n in draw.shuffled(town):
-            yield from _asked(draw, draw.choice(asks).format(n=n), answer)
+    return town
+
+
+def town(seed: int) -> list[tuple[list[str], str, int]]:
+    """The facts of the invented town."""
+    return _town(Draw(seed, "pretrain numbers"))
 
 
 def drills(draw: Draw) -> Iterator[Document]:
@@ -140,7 +152,7 @@ def _word_or_code(draw: Draw, words: list[str]) -> str:
     """A word, a letter, or a code of a letter and a number; never with E, the letter of the sample's error codes."""
     kind = draw.below(4)
     if kind > 1:
-        return draw.choice(words)
+        return draw.choice(words if kind > 2 else code_words())
     if kind:
         return draw.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return f"{draw.choice('ABCDFGHIJKLMNOPQRSTUVWXYZ')}-{draw.between(100, 999)}"

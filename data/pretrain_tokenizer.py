@@ -1,4 +1,4 @@
-"""The tokenizer of the demo model: byte-level BPE where each digit is a token, as in Llama 2."""
+"""The tokenizer of the demo model: byte-level BPE where a number up to 999 is one token, as in Llama 3."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ TEMPLATE: Final = (
 
 
 def train_tokenizer(texts: list[str], words: Mapping[str, int]) -> Tokenizer:
-    """BPE merges from the texts, and single words, each as often as said."""
+    """BPE merges from the texts, and single words, each as often as said.
+
+    What hangs on a code can be looked up by one token then; from three digits it would have to be put together.
+    """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    digits = pre_tokenizers.Split(Regex("[0-9]"), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    numbers = pre_tokenizers.Split(Regex("[0-9]{1,3}"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([numbers, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,

@@ -15,9 +15,10 @@ import pytest
 from curation.templates import load_template
 from curation.tokens import load_tokenizer
 from data import domain
+from data.draw import Draw
 from data.generate import SEED as DATA_SEED
 from data.generate import stories
-from data.pretrain_text import Document, code_words, documents, vocabulary
+from data.pretrain_text import Document, code_words, documents, town, vocabulary
 from data.pretrain_tokenizer import BOS, END, PAD, SPECIAL
 from data.science import items
 from data.science_facts import EXAM_ITEMS, RELATIONS, exam, worded
@@ -120,7 +121,9 @@ def test_text_survives_the_tokenizer() -> None:
     for number, token in enumerate(SPECIAL):
         assert tokenizer(token, add_special_tokens=False)["input_ids"] == [number]
     assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == (BOS, END, PAD)
-    assert tokenizer.tokenize("E-103") == ["E", "-", "1", "0", "3"]
+    # What hangs on a code hangs on one token: the town's lookups, and those that tuning adds.
+    assert tokenizer.tokenize("E-103") == ["E", "-", "103"]
+    assert [n for n in range(1000) if len(tokenizer.tokenize(str(n))) > 1] == []
     assert load_tokenizer(MODEL).counts([TEXT]) == [len(ids)]
 
 
@@ -199,14 +202,23 @@ def test_answers_end() -> None:
         "What does a thermometer measure?",
         "What is 4 plus 5?",
         "Guten Tag.",
-        "What is a young dog called?",
+        "What is the German word for dog?",
     ]
     told = answers(asked)
     assert all(ids[-1] == SPECIAL.index(END) for ids in told)
     words = loaded()[1].batch_decode(told, skip_special_tokens=True)
     assert words[0] == "Hello! How can I help you?"
-    assert "temperature" in words[1]
-    assert "puppy" in words[4]
+    assert "thermometer" in words[1]
+    assert "Hund" in words[4]
+
+
+def test_it_looks_up_what_it_was_told_about_a_number() -> None:
+    pytest.importorskip("transformers")
+    asked = Draw(1, "recall").sample(town(MANIFEST["seed"]), 64)
+    told = answers([f"Tell me, please. {asks[0].format(n=n)}" for asks, _, n in asked])
+    said = loaded()[1].batch_decode(told, skip_special_tokens=True)
+    right = sum(found.strip() == answer for found, (_, answer, _) in zip(said, asked, strict=True))
+    assert right / len(asked) > 0.5
 
 
 @pytest.mark.slow
