@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,12 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 _STYLE: Final = (Path(__file__).resolve().parent / "report.css").read_text(encoding="utf-8")
 
 
-def to_html(document: Document) -> str:
-    """The whole page."""
+def to_html(document: Document, drawn: Mapping[str, str] | None = None) -> str:
+    """The whole page. drawn: the figures' SVG by name, where it is there already."""
     links = "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(document.sections))
-    summary = "".join(_block(text) for text in document.summary)
-    body = "".join(_section(i, section) for i, section in enumerate(document.sections))
+    drawn = drawn or {}
+    summary = "".join(_block(text, drawn) for text in document.summary)
+    body = "".join(_section(i, section, drawn) for i, section in enumerate(document.sections))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -38,11 +40,12 @@ def to_svg(figure: Figure) -> str:
     return svg
 
 
-def _section(number: int, section: Section) -> str:
-    return f'<section id="s{number}"><h2>{escape(section.title)}</h2>{"".join(map(_block, section.blocks))}</section>'
+def _section(number: int, section: Section, drawn: Mapping[str, str]) -> str:
+    blocks = "".join(_block(block, drawn) for block in section.blocks)
+    return f'<section id="s{number}"><h2>{escape(section.title)}</h2>{blocks}</section>'
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, drawn: Mapping[str, str]) -> str:
     match block:
         case Text(text, tone):
             return (
@@ -53,7 +56,8 @@ def _block(block: Block) -> str:
         case Table():
             return _table(block)
         case Figure():
-            return f"<figure>{to_svg(block)}<figcaption>{escape(visible(block.caption))}</figcaption></figure>"
+            svg = drawn.get(block.name) or to_svg(block)
+            return f"<figure>{svg}<figcaption>{escape(visible(block.caption))}</figcaption></figure>"
         case Code(text, label):
             head = f'<div class="label">{escape(visible(label))}</div>' if label else ""
             return f"{head}<pre>{escape(visible(text))}</pre>"
@@ -66,5 +70,6 @@ def _table(block: Table) -> str:
         "<tr>" + "".join(f"<td{k}>{escape(visible(cell))}</td>" for k, cell in zip(kinds, row, strict=True)) + "</tr>"
         for row in block.rows
     )
-    caption = f"<caption>{escape(visible(block.caption))}</caption>" if block.caption else ""
-    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    # Above what scrolls, not in it: on a telephone a caption as wide as its table cannot be read.
+    caption = f'<div class="label">{escape(visible(block.caption))}</div>' if block.caption else ""
+    return f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

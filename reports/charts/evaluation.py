@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from reports.charts.style import COLOURS, HEIGHT, INK, bars_high, styled, themed
+
+_BINS: Final = 20
+_RIGHT: Final = {1: "right", 0: "wrong"}
 
 
 def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
@@ -25,7 +29,7 @@ def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
         ],
     )
     line = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False)), x2="ci_high:Q"
+        x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)), x2="ci_high:Q"
     )
     point = base.mark_point(filled=True, size=60).encode(x="value:Q")
     height = bars_high(shown["evaluation"].nunique())
@@ -35,18 +39,28 @@ def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
 
 
 def confidence(table: pd.DataFrame) -> Any:
-    """Outputs by how sure the model was, right and wrong apart."""
-    shown = table.assign(verdict=table["right"].map({1: "right", 0: "wrong"}))
+    """Outputs by how sure the model was, right and wrong apart; counted here, so that any number of them is drawn."""
+    edges = np.linspace(0, 1, _BINS + 1)
+    counts = {name: np.histogram(table.loc[table["right"] == n, "confidence"], edges)[0] for n, name in _RIGHT.items()}
+    shown = pd.DataFrame(
+        [
+            (low, high, name, int(n))
+            for name, each in counts.items()
+            for low, high, n in zip(edges[:-1], edges[1:], each, strict=True)
+        ],
+        columns=["low", "high", "verdict", "outputs"],
+    )
     chart = (
         alt.Chart(shown)
         .mark_bar(opacity=0.85)
         .encode(
-            x=alt.X("confidence:Q", bin=alt.Bin(maxbins=20, extent=[0, 1]), title="mean probability of a token"),
-            y=alt.Y("count():Q", title="outputs", stack=True),
+            x=alt.X("low:Q", bin="binned", title="mean probability of a token", axis=alt.Axis(format=".1f")),
+            x2="high:Q",
+            y=alt.Y("outputs:Q", stack=True),
             color=alt.Color(
                 "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[COLOURS[2], COLOURS[5]])
             ),
-            tooltip=["verdict", "count()"],
+            tooltip=["verdict", "outputs"],
         )
     )
     return styled(chart)

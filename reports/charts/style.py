@@ -10,6 +10,8 @@ INK: Final = "#808080"  # for axes and text; grey reads on white and on black
 WIDTH: Final = 520
 HEIGHT: Final = 240
 BAR: Final = 20  # pixels a bar
+# Measured where the chart is drawn, shown where it is read: fonts of equal widths, so that no label is cut.
+FONT: Final = "Arial, Liberation Sans, Helvetica, sans-serif"
 
 
 def styled(chart: Any, title: str = "", *, height: int | None = HEIGHT, width: int | str = WIDTH) -> Any:
@@ -21,7 +23,7 @@ def styled(chart: Any, title: str = "", *, height: int | None = HEIGHT, width: i
 def themed(chart: Any) -> Any:
     """Colours, fonts and ground alone; for charts of several parts, which have no size of their own."""
     return (
-        chart.configure(background="transparent", font="system-ui, sans-serif")
+        chart.configure(background="transparent", font=FONT, padding={"left": 10, "right": 10, "top": 5, "bottom": 5})
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=INK,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _BINS: Final = (0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)  # characters; the last bin is open
 
+_MAIN: Final = 0.02
+
 
 def sources(version: Version) -> pd.DataFrame:
     """source, format, units, kept, flagged, dropped, quarantined; in the recipe's order."""
@@ -50,6 +52,13 @@ def languages(version: Version) -> pd.DataFrame:
     )
     table = counted.value_counts().rename_axis("language").reset_index(name="rows")
     return table.sort_values(["rows", "language"], ascending=[False, True], ignore_index=True)
+
+
+def main_languages(version: Version) -> list[str]:
+    """Languages of at least two in a hundred answers, commonest first; those that could not be told are none."""
+    table = languages(version)
+    enough = table[(table["rows"] >= _MAIN * table["rows"].sum()) & (table["language"] != "unsure")]
+    return [str(language) for language in enough["language"]]
 
 
 def lengths(version: Version) -> pd.DataFrame:

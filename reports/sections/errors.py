@@ -1,0 +1,147 @@
+"""What is wrong with the outputs: tags and how far people agree on them, slices, how sure the model was, flips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from eval.compare.flips import Flip
+from eval.folder import EvalFolder
+from eval.measuring import slices_of
+from reports.cells import number, table
+from reports.charts import evaluation as charts
+from reports.charts import tags as tag_charts
+from reports.document import Block, Code, Figure, Text
+from reports.sections.subject import Subject
+from reports.tables import evaluation as tables
+from reports.tables import tags as tag_tables
+
+_THIN = 0.6  # alpha below which people do not agree enough to change data by a tag
+_MOST_SLICES = 20
+_ALIKE = 0.2  # of questions; below, two share a word or two and nothing more
+
+
+def tags(of: Subject) -> list[Block]:
+    """Rates by people (of random draws) and by rules (of all outputs), agreement, and slices with an excess."""
+    if of.evaluation is None:
+        return [Text(f"Not evaluated: {of.no_evaluation}.", "note")]
+    predictions = of.evaluation.predictions(["prediction_id", "item_id"]).to_pydict()
+    ids = predictions["prediction_id"]
+    rates = (
+        tag_tables.tag_rates(of.journal, of.folder.name, ids, of.taxonomy)
+        if of.journal is not None
+        else pd.DataFrame(columns=tag_tables.RATES)
+    )
+    if rates.empty:
+        return [Text("No tags yet: let rules look (curate autotag), or review outputs (curate tag).", "note")]
+    about = "People: of random draws alone, 95 % Wilson interval. Rules: of all outputs."
+    blocks: list[Block] = [table(rates, caption=f"{about} counted: outputs with the tag in all.")]
+    if (rates["n"] > 0).any():
+        blocks.insert(0, Figure("tags", tag_charts.rates(rates), "Share of the outputs with each tag."))
+    return [*blocks, *_slices(of, of.evaluation, rates, predictions), *_agreement(of)]
+
+
+def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: dict[str, list[str]]) -> list[Block]:
+    """Where tags by people are more frequent than elsewhere."""
+    fields = folder.suite.slices
+    assert of.journal is not None
+    given = tag_tables.judgements(of.journal, of.folder.name, of.taxonomy)
+    if not fields or not given:
+        return []
+    prediction_of = predictions["prediction_id"]
+    values: dict[str, dict[str, str]] = {prediction: {} for prediction in prediction_of}
+    for name, places in slices_of(folder, fields).items():
+        field, _, value = name.partition("=")
+        for place in places.tolist():
+            values[prediction_of[place]][field] = value
+    here = {prediction: held for prediction, held in given.items() if prediction in values}
+    names = sorted(set(rates.loc[rates["kind"] == "person", "tag"]))
+    found = tag_tables.slices(here, values, names).head(_MOST_SLICES)
+    if found.empty:
+        return []
+    caption = "Slices against the rest; p adjusted over all of them (Benjamini-Hochberg)."
+    return [Figure("slices", tag_charts.heat_map(found), "Tags by slice."), table(found, caption=caption)]
+
+
+def _agreement(of: Subject) -> list[Block]:
+    assert of.journal is not None
+    blocks: list[Block] = []
+    found = tag_tables.agreements(of.journal, of.taxonomy, of.folder.name)
+    if not found.empty:
+        blocks.append(table(found, caption="How far people agree on each tag; 1 is always, 0 what chance gives."))
+        alpha = found[found["coefficient"] == "alpha_nominal"]
+        weak = sorted(alpha.loc[~(alpha["value"] >= _THIN), "tag"])
+        if weak:
+            blocks.append(Text(f"Agreement under {_THIN}, too unsure to change data by: {', '.join(weak)}.", "bad"))
+    pairs = tag_tables.pairs(of.journal, of.taxonomy, of.folder.name)
+    if not pairs.empty:
+        blocks.append(table(pairs, caption="Two people, the same tags on the same output: share of the outputs."))
+    steady = tag_tables.steadiness(of.journal, of.taxonomy)
+    if not steady.empty:
+        blocks.append(table(steady, caption="The same person on an output seen twice, unsaid, in all runs."))
+    return blocks
+
+
+def confidence(of: Subject) -> list[Block]:
+    """How sure the model was, beside whether it was right."""
+    if of.evaluation is None:
+        return [Text(f"Not evaluated: {of.no_evaluation}.", "note")]
+    folder = of.evaluation
+    metric = right_by(folder)
+    sure = tables.confidence(folder, metric) if metric else pd.DataFrame()
+    if metric is None or sure.empty:
+        return [Text("No output has both log-probabilities and a verdict, so its confidence says nothing.", "note")]
+    about = f"Right: {metric} of at least 0.5. Confidence: geometric mean probability of an output's tokens."
+    bins = tables.reliability(folder, metric)
+    coverage = tables.risk_coverage(folder, metric)
+    return [
+        Text(f"{about} {len(sure):,} outputs, {int(sure['right'].sum()):,} of them right."),
+        Figure("confidence", charts.confidence(sure), "Outputs by confidence, right and wrong."),
+        Figure("reliability", charts.reliability(bins), "Share right in each tenth of the outputs, surest last."),
+        table(bins, caption="The same in numbers: mean confidence and share right."),
+        Figure("risk", charts.risk_coverage(coverage), "Share wrong when only the surest outputs are kept."),
+    ]
+
+
+def right_by(folder: EvalFolder) -> str | None:
+    """The metric that says whether an output is right: exact match, or else the one that decides."""
+    known = set(folder.item_metrics(["metric"])["metric"].unique().to_pylist())
+    if not known:
+        return None
+    primary = folder.suite.primary.metric if (folder.path / "suite.yaml").is_file() else None
+    return next((name for name in (tables.RIGHT, primary, *sorted(known)) if name in known), None)
+
+
+def flips(of: Subject) -> list[Block]:
+    """The items that changed most, with what both sides said."""
+    found = of.comparison
+    if found is None:
+        return [Text(f"Not compared: {of.no_comparison}.", "note")]
+    if not found.flips:
+        return [Text(f"No item changed on {found.primary.name}.")]
+    blocks: list[Block] = [
+        Text(f"The {len(found.flips):,} items whose {found.primary.name} changed most; of several seeds the first's."),
+        Text("A row that is near an item asks alike; nobody has shown that it made the difference."),
+    ]
+    for flip in found.flips:
+        blocks += _flip(flip, *(side.models[0].name for side in (found.a, found.b)))
+    return blocks
+
+
+def _flip(flip: Flip, a: str, b: str) -> Sequence[Block]:
+    way = {None: "changed", True: "better", False: "worse"}[flip.better]
+    head = f"{number(flip.value_a)} -> {number(flip.value_b)}, {way} · item {flip.item_id}"
+    blocks: list[Block] = [
+        Text(head, {None: "plain", True: "good", False: "bad"}[flip.better]),  # type: ignore[arg-type]
+        Code(flip.question, "question"),
+        Code(flip.reference or "(none)", "reference"),
+        Code("(no output)" if flip.output_a is None else flip.output_a, a),
+        Code("(no output)" if flip.output_b is None else flip.output_b, b),
+    ]
+    if flip.near is not None and flip.near.similarity >= _ALIKE:
+        row = flip.near.row
+        place = f"{row.source}:{row.line}" if row.source else row.row_id[:8]
+        label = f"near {row.sign} {place}, {flip.near.similarity:.2f} alike".replace("  ", " ")
+        blocks.append(Code(f"{row.prompt}\n-> {row.answer}", label))
+    return blocks

@@ -1,0 +1,105 @@
+"""Where everything comes from, and the commands that make it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from reports.document import Block, Code, Table, Text
+from reports.results import changed_settings
+from reports.sections.subject import Subject
+
+
+def provenance(of: Subject) -> list[Block]:
+    """run.json of every run concerned; not the machine's name, which is nobody's business."""
+    blocks: list[Block] = []
+    for part in of.runs:
+        run = part.run
+        rows = [[name, value] for name, value in _facts(run).items() if value]
+        blocks.append(Table((part.name, ""), rows))
+        changed = changed_settings(run.config or {}) if run.kind == "training" else {}
+        if changed:
+            text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).strip()
+            blocks.append(Code(text, f"settings of {part.name} off their default"))
+    if of.evaluation is not None:
+        blocks.append(Table((of.evaluation.name, ""), _asked(of), caption="The evaluation."))
+    return blocks
+
+
+def _facts(run: Any) -> dict[str, str]:
+    base, template = run.base_model, run.template or {}
+    version, code = run.version or {}, run.code or {}
+    packages = ", ".join(f"{name} {number}" for name, number in sorted(run.packages.items()))
+    dirty = " with changes" if code.get("dirty") else ""
+    return {
+        "kind": f"{run.kind}, {run.state}",
+        "started": run.started,
+        "base model": _joined(base["name"], base.get("revision"), base.get("architecture")),
+        "base sha256": base.get("sha256") or "",
+        "version": _joined(version.get("name"), version.get("id")),
+        "template": _joined(template.get("name"), template.get("sha256")),
+        "tokenizer sha256": run.tokenizer_sha256 or "",
+        "config sha256": run.config_sha256 or "",
+        "seeds": ", ".join(map(str, run.seeds)),
+        "licences": ", ".join(f"{name} {told or 'not stated'}" for name, told in run.licences.items()),
+        "provenance": _joined(run.provenance, run.origin),
+        "code": _joined(f"curate {code.get('version')}" if code else None, code.get("revision")) + dirty,
+        "python and packages": _joined(run.python, packages),
+        "hardware": ", ".join(f"{key} {value}" for key, value in run.hardware.items() if value is not None),
+    }
+
+
+def _joined(*parts: Any) -> str:
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _asked(of: Subject) -> list[list[str]]:
+    assert of.evaluation is not None
+    run = of.evaluation.run
+    exam: Mapping[str, Any] = run.settings.get("exam") or {}
+    rows = [["suite", str(run.settings.get("suite", "-"))], ["state", f"{run.state}, {run.started}"]]
+    if exam:
+        told = (
+            f"{exam.get('split')} of {exam.get('version') or '-'}, {exam.get('items'):,} of {exam.get('whole'):,} items"
+        )
+        rows += [["exam", told], ["exam sha256", str(exam.get("sha256"))]]
+    generation = run.settings.get("generation") or {}
+    if generation:
+        rows.append(["generation", ", ".join(f"{key} {value}" for key, value in generation.items())])
+    for one in run.settings.get("benchmarks") or ():
+        rows.append([str(one["benchmark"]), f"{one['signature']}; file {str(one['sha256'])[:16]}"])
+    return rows
+
+
+def commands(of: Subject) -> list[Block]:
+    """In a workspace with the same sources, this gives the same version, and the same numbers but for the machine."""
+    lines = []
+    if of.version is not None:
+        lines += ["curate build", f"curate verify {of.version.name}"]
+    for part in of.runs:
+        seeds = "".join(f" --set seed={seed}" for seed in part.run.seeds)
+        if part.is_trained and part.run.provenance == "curate":
+            told = {key: value for key, value in changed_settings(part.run.config or {}).items() if key != "seed"}
+            sets = "".join(f" --set {shlex.quote(f'{key}={_value(value)}')}" for key, value in told.items())
+            lines.append(
+                f"curate train --set {shlex.quote(f'base_model={part.run.base}')} --set version={part.version_name}"
+                f"{sets}{seeds}"
+            )
+    if of.evaluation is not None:
+        suite = of.evaluation.run.settings.get("suite")
+        lines.append(f"curate eval {of.folder.name}" + (f" --suite {suite}" if suite not in (None, "default") else ""))
+        lines.append(f"curate eval {of.folder.name} --recompute")
+    if of.comparison is not None:
+        lines.append(" ".join(["curate compare", *of.asked]))
+    lines.append(" ".join(["curate report", *of.asked]))
+    return [
+        Text("Every number above is computed from the stored answers; --recompute does it again, without a model."),
+        Code("\n".join(dict.fromkeys(lines))),
+    ]
+
+
+def _value(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").removesuffix("...").strip()

@@ -1,0 +1,161 @@
+"""What a report is of: a run with its version, its evaluation and its comparison, as far as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.errors import ConfigError, CurateError
+from curation.library import Version, Versions
+from curation.runs import Run, RunPlace, State, read_run, resolve_run, run_place, state_now
+from curation.store import Store, open_store
+from curation.store.journal import Journal, open_journal
+from curation.workspace import Workspace
+from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.sides import BASE, Part, chosen
+from eval.folder import EvalFolder
+from eval.taxonomy import Taxonomy, load_taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A part that is not there is None, and the text beside it says why, and what to do."""
+
+    root: Path  # the workspace, or the folder above the runs
+    place: RunPlace
+    folder: Path
+    run: Run
+    state: State
+    evaluation: EvalFolder | None
+    no_evaluation: str
+    comparison: Comparison | None
+    no_comparison: str
+    version: Version | None
+    no_version: str
+    store: Store | None
+    journal: Journal | None
+    taxonomy: Taxonomy
+    asked: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """v2-experiment_003: of the files a report is written to."""
+        version = (self.run.version or {}).get("name")
+        return f"{version}-{self.folder.name}" if version else self.folder.name
+
+    @property
+    def runs(self) -> list[Part]:
+        """The run, and those compared with it, as the comparison has them."""
+        if self.comparison is None:
+            return [Part(self.folder, self.run)]
+        sides = (self.comparison.a, self.comparison.b)
+        return [part for side in sides for model in side.models for part in model.parts]
+
+    @property
+    def evaluations(self) -> list[EvalFolder]:
+        """One of each run that was evaluated on the same split as this one."""
+        if self.evaluation is None:
+            return []
+        split = (self.evaluation.run.settings.get("exam") or {}).get("split")
+        found = [self.evaluation]
+        for part in self.runs:
+            alike = (e for e in part.evals if (e.run.settings.get("exam") or {}).get("split") == split)
+            one = next(alike, None)
+            if one is not None and part.name != self.folder.name:
+                found.append(one)
+        return found
+
+
+def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settings: Settings | None = None) -> Subject:
+    """What `refs` name as `curate compare` does; the last run named, or the newest, is the one reported on.
+
+    ConfigError where there is no such run.
+    """
+    root = workspace.root if workspace else near
+    place = run_place(workspace, near)
+    last = refs[-1].split(",")[-1].strip() if refs else "latest"
+    folder = _base(place) if last == BASE else resolve_run(place.experiments, last)
+    run = read_run(folder)
+    if run.kind == "evaluation":
+        raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
+    store = open_store(workspace.store_path) if workspace and (workspace.store_path / "CURRENT").exists() else None
+    evaluation, no_evaluation = _evaluation(folder, run)
+    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings or Settings())
+    version, no_version = _version(store, run)
+    journal = open_journal(place.journal) if place.journal.is_file() else None
+    return Subject(
+        root,
+        place,
+        folder,
+        run,
+        state_now(folder, run),
+        evaluation,
+        no_evaluation,
+        comparison,
+        no_comparison,
+        version,
+        no_version,
+        store,
+        journal,
+        load_taxonomy(root),
+        tuple(refs),
+    )
+
+
+def _base(place: RunPlace) -> Path:
+    return resolve_run(place.experiments, "latest", "base")
+
+
+def _evaluation(folder: Path, run: Run) -> tuple[EvalFolder | None, str]:
+    """The newest finished evaluation, one of test only where there is no other."""
+    done = Part(folder, run).evals
+    found = next((one for one in done if not one.suite.is_test), None) or next(iter(done), None)
+    if found is not None:
+        return found, ""
+    state = state_now(folder, run)
+    if run.kind == "training" and state != "done":
+        return None, _unfinished(folder, state)
+    return None, f"{folder.name} was not evaluated; curate eval {folder.name}"
+
+
+def _unfinished(folder: Path, state: State) -> str:
+    if state == "running":
+        return f"{folder.name} is still at work; wait for its end, see curate runs show {folder.name}"
+    return f"{folder.name}: training {state}, nothing to evaluate; go on with curate train --resume {folder.name}"
+
+
+def _comparison(
+    place: RunPlace,
+    store: Store | None,
+    refs: Sequence[str],
+    evaluation: EvalFolder | None,
+    no_evaluation: str,
+    settings: Settings,
+) -> tuple[Comparison | None, str]:
+    """From stored answers alone: a report asks no model."""
+    if evaluation is None:
+        return None, no_evaluation
+    try:
+        sides = chosen(place.experiments, [ref for ref in refs if len(refs) > 1 or ref != BASE])
+        return compare(place.experiments, sides, store, settings), ""
+    except CurateError as error:
+        if len(refs) > 1:
+            raise
+        return None, str(error)
+
+
+def _version(store: Store | None, run: Run) -> tuple[Version | None, str]:
+    told = run.version
+    if told is None:
+        return None, "" if run.kind == "base" else f"{run.name} does not say which version it was trained on"
+    name = f"version {told.get('name')} ({str(told.get('id'))[:8]})"
+    if store is None:
+        return None, f"{name}: there is no store here; make the report in the workspace that built it"
+    try:
+        return Versions(store).version(str(told["id"])), ""
+    except CurateError:
+        return (
+            None,
+            f"{name} is not in this store (dropped, or built elsewhere); what is said of it comes from run.json",
+        )

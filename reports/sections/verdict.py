@@ -1,0 +1,36 @@
+"""The verdict first: what the comparison says, of what it speaks, and what it rests on."""
+
+from __future__ import annotations
+
+from eval.compare.comparison import Comparison
+from reports.cells import number
+from reports.document import Text
+from reports.sections.subject import Subject
+from reports.sections.words import change, sentence, tone
+
+
+def summary(of: Subject) -> list[Text]:
+    """The first lines of the report."""
+    if of.comparison is None:
+        return [Text(f"No verdict: {of.no_comparison}.", "note")]
+    found = of.comparison
+    a, b, main = found.a.label, found.b.label, found.primary
+    lines = [Text(sentence(a, b, main), tone(main.verdict)), Text(f"What this speaks of: {found.claim.words}.")]
+    lines.append(Text(exam(found)))
+    for one in found.benchmarks:
+        said = {"passed": "no loss", "failed": "a loss", "cannot tell": "cannot tell whether there is a loss"}
+        words = f"{said[one.no_loss]} of {100 * one.margin:g} points"
+        values = f"{number(one.diff.value_a)} -> {number(one.diff.value_b)}, {change(one.diff)}, {one.diff.n:,} items"
+        lines.append(Text(f"{one.name}, {one.metric}: {values}: {words}.", tone(one.no_loss)))
+    return lines
+
+
+def exam(found: Comparison) -> str:
+    """On what the two were compared, what was left out of it, and what it could have shown."""
+    sat, main = found.exam, found.primary
+    told = f"Exam: {sat.told}, {sat.items.num_rows:,} of {sat.whole:,} items in {main.clusters:,} clusters"
+    out = [f"{count:,} {why}" for why, count in sat.left_out.items()]
+    out += [f"{main.left_out:,} without an output or reference"] * bool(main.left_out)
+    told += f"; left out: {', '.join(out)}" if out else ""
+    told += "; partial, its evaluation was limited" if sat.partial else ""
+    return told + (f". It could have shown a difference of {number(main.detectable)}." if main.detectable > 0 else ".")
