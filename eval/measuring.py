@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from curation.errors import DataError
-from eval.folder import EvalFolder
 from eval.metrics import METRICS, measure
 from eval.metrics.metric import Items, Measured
 from eval.stats.value import Estimate, estimate
@@ -30,6 +29,17 @@ _READ: Final = (
 )
 
 
+class Answered(Protocol):
+    """What metrics are measured of: the folder of an evaluation, or what reads like one."""
+
+    def items(self, columns: list[str] | None = None) -> Any: ...
+
+    def predictions(self, columns: list[str] | None = None) -> Any: ...
+
+    def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
+        """A table in parts; those of items and of predictions are of equal length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """Where the user's own metrics lie, and whether they may be run without asking."""
@@ -38,7 +48,7 @@ class Trust:
     trusted: bool = False
 
 
-def measured(folder: EvalFolder, suite: Suite, trust: Trust = Trust()) -> dict[str, Measured]:
+def measured(folder: Answered, suite: Suite, trust: Trust = Trust()) -> dict[str, Measured]:
     """Every metric of the suite, over the items in their order.
 
     Texts are read a part at a time where that gives the same values. DataError where no item has what a metric needs.
@@ -103,7 +113,7 @@ def metric_row(split: str, part: str, value: Estimate) -> dict[str, Any]:
     }
 
 
-def slices_of(folder: EvalFolder, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+def slices_of(folder: Answered, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """field=value -> places of the items that have it; of a field with many values the most frequent ones."""
     if not fields:
         return {}
@@ -132,7 +142,7 @@ def _value(meta: Mapping[str, Any], name: str) -> str:
     return "-" if at is None else at if isinstance(at, str) else json.dumps(at, sort_keys=True)
 
 
-def _together(folder: EvalFolder, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
+def _together(folder: Answered, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
     (items,) = _parts(folder, suite, at_once=True)
     if choice.name not in _RANKING:
         return measure(choice.name, items, choice.options, root=trust.root, trusted=trust.trusted)
@@ -149,7 +159,7 @@ def _joined(parts: Sequence[Measured]) -> Measured | None:
     return replace(parts[0], stats=stats, item=item)
 
 
-def _parts(folder: EvalFolder, suite: Suite, at_once: bool = False) -> Iterator[Items]:
+def _parts(folder: Answered, suite: Suite, at_once: bool = False) -> Iterator[Items]:
     """The predictions as what metrics are given, a part at a time or all at once."""
     texts, told = list(_READ), ["language"]
     if at_once:

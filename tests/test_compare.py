@@ -332,3 +332,20 @@ def test_no_item_left_is_said(here: Workspace) -> None:
     sit(here, run_of(here), right_at(0.5, "run"), suite=train)
     with pytest.raises(DataError, match=r"no item is left to compare on; left out are .* that experiment_002 learned"):
         compared(here)
+
+
+def test_stored_baselines_stand_beside_on_the_same_items(here: Workspace) -> None:
+    base, run, copied = base_of(here), run_of(here), new_run_folder(here.root / "experiments")
+    told = {"name": "nearest training answer", "baseline": "nearest"}
+    version = {"name": "v2", "id": store_of(here).resolve("v2").id, "source": "store"}
+    write_run(copied, replace(read_run(base), name=copied.name, kind="predictions", settings=told, version=version))
+    for folder, share in ((base, 0.3), (run, 0.5), (copied, 0.8)):
+        sit(here, folder, right_at(share, folder.name))
+    (beside,) = compared(here).baselines
+    assert (beside.name, beside.run) == ("nearest training answer", copied.name)
+    assert beside.diff.verdict == "worse"
+    assert beside.diff.n == compared(here).primary.n
+    sit(here, copied, right_at(0.1, "few"), limit=20)
+    assert compared(here).baselines[0].diff.verdict == "worse"  # its answers to all are still there
+    (here.root / "experiments" / copied.name / "eval-1" / "run.json").unlink()
+    assert not compared(here).baselines

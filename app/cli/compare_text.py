@@ -34,7 +34,8 @@ _WIDE: Final = 200
 def screen(found: Comparison, on: Screen, gated: bool, looks: str) -> list[str]:
     """At most fifteen lines: the sentence, what it rests on, benchmarks, the data, flips, gates, what to do next."""
     head = [_sentence(found, on), f"claim: {visible(found.claim.words)}", _exam(found), *_cannot_tell(found)]
-    head += [*_floor(found), *_others(found), *_benchmark_lines(found.benchmarks, on), *_data(found.data)]
+    head += [*_floor(found), *_others(found), *_benchmark_lines(found.benchmarks, on), *_baselines(found)]
+    head += _data(found.data)
     tail = [*_gates(found, on, gated), *([looks] if looks else []), next_commands(*_next(found))]
     tail = [clip(visible(f"note: {note}"), _WIDE) for note in found.notes[:1]] + tail
     room = max(LINES - len(head) - len(tail), 0)
@@ -44,7 +45,15 @@ def screen(found: Comparison, on: Screen, gated: bool, looks: str) -> list[str]:
 def full(found: Comparison, on: Screen, gated: bool, looks: str) -> list[str]:
     """Everything, with no limit on lines."""
     lines = [_sentence(found, on), f"claim: {visible(found.claim.words)}", _exam(found), *_cannot_tell(found)]
-    lines += [*_floor(found), *_data(found.data), "", *_metric_table(found, on), "", *_trade_table(found, on)]
+    lines += [
+        *_floor(found),
+        *_baselines(found),
+        *_data(found.data),
+        "",
+        *_metric_table(found, on),
+        "",
+        *_trade_table(found, on),
+    ]
     lines += _touched(found.benchmarks)
     for flip in found.flips:
         lines += ["", *_whole_flip(flip)]
@@ -74,6 +83,7 @@ def data_lines(found: Comparison) -> dict[str, Any]:
         "secondary": [asdict(one) for one in found.others],
         "slices": {name: asdict(one) for name, one in found.slices.items()},
         "benchmarks": [{**asdict(one), "at_chance": one.at_chance} for one in found.benchmarks],
+        "baselines": [asdict(one) for one in found.baselines],
         "noise_floor": asdict(found.floor) if found.floor else None,
         "flips": [asdict(flip) for flip in found.flips],
         "data": asdict(found.data) if found.data else None,
@@ -140,10 +150,21 @@ def _others(found: Comparison) -> list[str]:
     named = [(one.name, one) for one in found.others] + list(found.slices.items())
     if not named:
         return []
-    told = sorted(named, key=lambda pair: pair[1].verdict == "cannot tell")
+    told = [(name, one) for name, one in named if one.verdict != "cannot tell"]
     shown = [f"{name} {_signed(one.diff)} {one.verdict}" for name, one in told[:_SHOWN_OTHERS]]
     more = [f"{len(told) - _SHOWN_OTHERS} more (--full)"] * (len(told) > _SHOWN_OTHERS)
-    return [visible("also, under Holm: " + " · ".join([*shown, *more]))]
+    rest = [f"cannot tell of {len(named) - len(told)} others"] * (len(told) < len(named))
+    return [visible("also, under Holm: " + " · ".join([*shown, *more, *rest]))]
+
+
+def _baselines(found: Comparison) -> list[str]:
+    """What was stored of them, and how the second side stands against each."""
+    b = found.b.label
+    told = [
+        f"{one.name} {_value(one.diff.value_a)} ({b} {_signed(one.diff.diff)}, {one.diff.verdict})"
+        for one in found.baselines
+    ]
+    return [visible(f"beside, by {found.primary.name}: {' · '.join(told)}")] if told else []
 
 
 def _benchmark_lines(benchmarks: Sequence[Benchmarked], on: Screen) -> list[str]:

@@ -13,6 +13,7 @@ from curation.errors import ConfigError, DataError
 from curation.store import Store
 from eval.compare import measures
 from eval.compare.benchmarks import Benchmarked, benchmarked
+from eval.compare.beside import Beside, beside
 from eval.compare.changed_rows import ChangedRow, DataDiff, data_diff, training_rows
 from eval.compare.claim import FEWEST_CLUSTERS, Claim, claim
 from eval.compare.exam import Exam, Source, clusters_of, learned_by, open_exam
@@ -43,7 +44,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """b against a. others, slices and benchmarks are under Holm together; the primary metric stands alone."""
+    """b against a. All but the primary metric (others, slices, benchmarks, baselines) is one family under Holm."""
 
     a: Side
     b: Side
@@ -53,6 +54,7 @@ class Comparison:
     others: list[Difference]
     slices: dict[str, Difference]
     benchmarks: list[Benchmarked]
+    baselines: list[Beside]
     floor: NoiseFloor | None
     flips: list[Flip]
     data: DataDiff | None
@@ -71,10 +73,12 @@ def compare(
     a, b = _tables(exam, sides, sheets, settings.trust, notes)
     main = measures.primary(exam, a, b, settings.draws)
     scores = benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes)
-    others, parts, scores = _adjusted(
+    stored = beside(experiments, exam, b[exam.suite.primary.metric], exposure, settings.trust, settings.draws)
+    others, parts, scores, stored = _adjusted(
         measures.secondary(exam, a, b, settings.draws),
         measures.slices(exam, sheets[0], a, b, settings.draws),
         scores,
+        stored,
     )
     data, rows = _data(store, exposure, sides)
     pair = (sheets[0], sheets[len(sides[0].models)])
@@ -87,6 +91,7 @@ def compare(
         others,
         parts,
         scores,
+        stored,
         _floor(exam, sides, (a, b)),
         flips(exam, a, b, pair, rows, settings.most_flips),
         data,
@@ -175,14 +180,18 @@ def tokenizer(model: Model) -> str | None:
 
 
 def _adjusted(
-    others: list[Difference], parts: dict[str, Difference], scores: list[Benchmarked]
-) -> tuple[list[Difference], dict[str, Difference], list[Benchmarked]]:
+    others: list[Difference], parts: dict[str, Difference], scores: list[Benchmarked], stored: list[Beside]
+) -> tuple[list[Difference], dict[str, Difference], list[Benchmarked], list[Beside]]:
     """All but the primary metric under Holm, as one family."""
-    adjusted = under_holm([*others, *parts.values(), *(one.diff for one in scores)])
+    adjusted = under_holm([*others, *parts.values(), *(one.diff for one in scores), *(one.diff for one in stored)])
     careful = [replace(one, verdict="cannot tell") if one.clusters < FEWEST_CLUSTERS else one for one in adjusted]
-    cut = len(others) + len(parts)
-    told = [replace(one, diff=found) for one, found in zip(scores, careful[cut:], strict=True)]
-    return careful[: len(others)], dict(zip(parts, careful[len(others) : cut], strict=True)), told
+    rest = iter(careful)
+    return (
+        [next(rest) for _ in others],
+        {name: next(rest) for name in parts},
+        [replace(one, diff=next(rest)) for one in scores],
+        [replace(one, diff=next(rest)) for one in stored],
+    )
 
 
 def _data(

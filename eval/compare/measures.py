@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from curation.errors import DataError
-from eval.compare.claim import difference
+from eval.compare.claim import FEWEST_CLUSTERS, difference
 from eval.compare.exam import Exam, clusters_of
 from eval.compare.sheet import Sheet
-from eval.folder import EvalFolder
 from eval.measuring import Trust, measured, slices_of
 from eval.metrics.metric import Measured
 from eval.stats.compare import Difference
 from eval.suite import Suite
-
-_FEWEST_IN_SLICE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def measures(sheets: Sequence[Sheet], suite: Suite, trust: Trust, notes: list[st
     for choice in suite.metrics:
         alone = replace(suite, metrics=(choice,))
         try:
-            each = [_directed(measured(cast(EvalFolder, one), alone, trust)[choice.name], suite) for one in sheets]
+            each = [_directed(measured(one, alone, trust)[choice.name], suite) for one in sheets]
         except DataError as error:
             if choice.name == suite.primary.metric:
                 raise
@@ -87,11 +84,11 @@ def secondary(exam: Exam, a: Table, b: Table, draws: Draws) -> list[Difference]:
 
 
 def slices(exam: Exam, one: Sheet, a: Table, b: Table, draws: Draws) -> dict[str, Difference]:
-    """The primary metric on each slice of the suite; not adjusted yet."""
+    """The primary metric on each slice of the suite that is large enough to tell anything; not adjusted yet."""
     clusters, chosen = clusters_of(exam), exam.suite.primary
     found = {}
-    for name, places in slices_of(cast(EvalFolder, one), exam.suite.slices).items():
-        if len(places) >= _FEWEST_IN_SLICE:
+    for name, places in slices_of(one, exam.suite.slices).items():
+        if len(places) >= FEWEST_CLUSTERS:
             sides = [[part_of(metric, places) for metric in side[chosen.metric]] for side in (a, b)]
             here = [clusters[place] for place in places.tolist()]
             found[name] = difference(sides[0], sides[1], here, chosen.margin, **draws.as_keywords())

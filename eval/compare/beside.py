@@ -1,0 +1,72 @@
+"""Baselines that were stored, on the same exam: what costs nothing to try beside what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from curation.errors import CurateError
+from curation.runs import list_runs, read_run
+from eval.compare import measures
+from eval.compare.claim import difference
+from eval.compare.exam import Exam, clusters_of, learned_by
+from eval.compare.measures import Draws
+from eval.compare.sheet import sheet
+from eval.compare.sides import Model, Part
+from eval.compare.trained import Exposure
+from eval.measuring import Trust
+from eval.metrics.metric import Measured
+from eval.stats.compare import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """diff: the second side against the baseline, by the primary metric."""
+
+    name: str
+    run: str
+    diff: Difference
+
+
+def beside(
+    experiments: Path, exam: Exam, b: Sequence[Measured], exposure: Exposure, trust: Trust, draws: Draws
+) -> list[Beside]:
+    """The newest of every baseline that answered all items of the exam, but for those its own examples hold."""
+    found: dict[str, Beside] = {}
+    for part in _baselines(experiments):
+        name = str(part.run.settings.get("name", part.name))
+        if name in found:
+            continue
+        measured = _measured(exam, Model(part.name, (part,)), exposure, trust)
+        if measured is not None:
+            margin = exam.suite.primary.margin
+            diff = difference([measured], b, clusters_of(exam), margin, **draws.as_keywords())
+            found[name] = Beside(name, part.name, diff)
+    return [found[name] for name in sorted(found)]
+
+
+def _baselines(experiments: Path) -> list[Part]:
+    """Newest first."""
+    parts = []
+    for folder in reversed(list_runs(experiments)):
+        try:
+            run = read_run(folder)
+        except CurateError:  # somebody else's damaged run is not our concern here
+            continue
+        if run.settings.get("baseline"):
+            parts.append(Part(folder, run))
+    return parts
+
+
+def _measured(exam: Exam, model: Model, exposure: Exposure, trust: Trust) -> Measured | None:
+    only = replace(exam.suite, metrics=tuple(m for m in exam.suite.metrics if m.name == exam.suite.primary.metric))
+    try:
+        learned = learned_by(exam, model, exposure, [])
+        answers = sheet(exam, model, learned)
+        if not (answers.answered | learned[0]).all():
+            return None
+        ((found,),) = measures.measures([answers], only, trust, []).values()
+    except CurateError:  # asked with other settings, or the metric needs what it did not give
+        return None
+    return found
