@@ -120,8 +120,11 @@ def kept_answers(
     questions: Iterable[tuple[str, Question]],
     ask: Callable[[Iterable[Question]], Iterator[list[Generated]]],
     advance: Callable[[int], None],
+    more: Callable[[str], Mapping[str, Any]] = lambda key: {},
 ) -> dict[str, dict[str, Any]]:
     """Answers by item id, for `record`; of `questions` (item id, what is asked) only those without one are asked.
+
+    `more`: what is kept beside the answer to the question of this id.
 
     Each answer is on disk before the next is waited for; one that did not come is not kept, and asked for again the
     next time.
@@ -132,12 +135,16 @@ def kept_answers(
     done = 0
     with open_responses(path, made_with) as responses:
         for batch in ask(responses.pending(asked.values())):
-            responses.append([one.as_json() for one in batch if one.finish_reason != "missing"])
+            responses.append([_line(one, more) for one in batch if one.finish_reason != "missing"])
             missing |= {items[one.item_id]: one.as_json() for one in batch if one.finish_reason == "missing"}
             done += len(batch)
             advance(done)
         found = {items[line["item_id"]]: line for line in responses.lines() if line["item_id"] in items}
     return {**missing, **found}
+
+
+def _line(one: Generated, more: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:
+    return {**more(one.item_id), **one.as_json()}
 
 
 def exam_of(items: Iterable[Item], split: str) -> Opened:

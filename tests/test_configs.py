@@ -21,7 +21,9 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 ALL = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
 TRAININGS = [name for name in ALL if "base_model" in yaml.safe_load((CONFIGS / name).read_text())]
 SUITES = [name for name in ALL if name.startswith("suites/")]  # tests/test_eval_items.py loads them
-FOUND = [name for name in ALL if name not in (*TRAININGS, *SUITES)]
+# tests/test_variants.py loads them
+VARIANTS = [name for name in ALL if "factors" in yaml.safe_load((CONFIGS / name).read_text())]
+FOUND = [name for name in ALL if name not in (*TRAININGS, *SUITES, *VARIANTS)]
 
 # Sixteen facts of our own, each with its system prompt; some typed with the cedilla letters of old keyboards.
 ROMANIAN = [

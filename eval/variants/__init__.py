@@ -1,0 +1,1 @@
+"""Prompt variants: every combination of a few factors over the same items, and what each factor does."""
