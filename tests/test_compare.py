@@ -200,6 +200,8 @@ def test_what_differs_besides_the_data_is_part_of_the_claim(here: Workspace) -> 
             run = run_of(here, version, seed, learning_rate=rate)
             sit(here, run, right_at(0.5, f"{version} {rate} {seed}"), version="v2")
     both, settings = compared(here, "1", "3"), compared(here, "3", "5")
+    assert settings.labels == ("experiment_003, experiment_004", "experiment_005, experiment_006")
+    assert both.labels == ("v1 (2 seeds)", "v2 (2 seeds)")
     assert both.claim.about == "data and settings"
     assert "learning_rate 0.0001 -> 0.0002" in both.claim.words
     assert settings.claim.about == "settings"

@@ -142,19 +142,20 @@ def test_hostile_text_cannot_steer_the_terminal(here: Workspace, capsys: Capture
 
 def test_two_items_are_told_kindly_what_would_be_needed(here: Workspace, capsys: Capture) -> None:
     for number in (1, 3):
-        sit(
-            here,
-            here.root / "experiments" / f"experiment_{number:03}",
-            right_at(number / 3, "x"),
-            version="v2",
-            limit=2,
-        )
+        folder = here.root / "experiments" / f"experiment_{number:03}"
+        shutil.rmtree(folder / "eval-1")
+        sit(here, folder, right_at(number / 3, "x"), version="v2", limit=2)
     lines = told(capsys)
     assert lines[0].startswith("cannot tell whether experiment_003 (v2) or base is better on token_f1")
     assert starting(lines, "that is no fault of either").startswith(
         "that is no fault of either: 2 clusters of items cannot carry a verdict; hold out 30 or more"
     )
     assert "partial" in starting(lines, "exam: ")
+
+
+def test_an_evaluation_of_a_part_does_not_hide_a_whole_one(here: Workspace, capsys: Capture) -> None:
+    sit(here, here.root / "experiments" / "experiment_003", right_at(0.6, "x"), version="v2", limit=2)
+    assert "153 of 153 items" in starting(told(capsys), "exam: ")
 
 
 def test_looks_at_test_are_counted(here: Workspace, capsys: Capture) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eval.compare.changed_rows import DataDiff
     from eval.compare.comparison import Comparison
     from eval.compare.flips import Flip
+    from eval.compare.sides import Side
     from eval.compare.trade_off import Trade
     from eval.stats.compare import Difference
 
@@ -65,8 +66,8 @@ def data_lines(found: Comparison) -> dict[str, Any]:
     """Everything, for machines."""
     exam = found.exam
     return {
-        "a": _side(found.a),
-        "b": _side(found.b),
+        "a": _side(found.a, found.labels[0]),
+        "b": _side(found.b, found.labels[1]),
         "exam": {
             "split": exam.split,
             "version": exam.version,
@@ -93,13 +94,14 @@ def data_lines(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Any) -> dict[str, Any]:
+def _side(side: Side, label: str) -> dict[str, Any]:
     models = [{"run": one.name, "version": one.version_name, "seed": one.seed} for one in side.models]
-    return {"label": side.label, "models": models}
+    return {"label": label, "models": models}
 
 
 def _sentence(found: Comparison, on: Screen) -> str:
-    main, a, b = found.primary, visible(found.a.label), visible(found.b.label)
+    main = found.primary
+    a, b = map(visible, found.labels)
     if main.verdict == "cannot tell":
         words = f"cannot tell whether {b} or {a} is better on {main.name}"
     else:
@@ -134,6 +136,8 @@ def _cannot_tell(found: Comparison) -> list[str]:
     wanted = needed(main)
     if wanted is None:
         return ["more seeds or more items are needed (curate train --seeds 3)"] if max(main.seeds) > 1 else []
+    if wanted <= main.clusters:
+        return []
     return [f"to show a difference of the margin, {main.margin:g}, about {wanted:,} clusters of items are needed"]
 
 
@@ -159,7 +163,7 @@ def _others(found: Comparison) -> list[str]:
 
 def _baselines(found: Comparison) -> list[str]:
     """What was stored of them, and how the second side stands against each."""
-    b = found.b.label
+    b = found.labels[1]
     told = [
         f"{one.name} {_value(one.diff.value_a)} ({b} {_signed(one.diff.diff)}, {one.diff.verdict})"
         for one in found.baselines
@@ -255,8 +259,7 @@ def _metric_table(found: Comparison, on: Screen) -> list[str]:
     ]
     headers = (
         "metric",
-        found.a.label,
-        found.b.label,
+        *found.labels,
         "diff",
         "95 % interval",
         "p (Holm)",

@@ -63,6 +63,14 @@ class Comparison:
     checks: list[Check]
     notes: list[str]
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What the sides are called beside each other: by their runs where both come from one version."""
+        if self.a.label != self.b.label:
+            return self.a.label, self.b.label
+        first, second = (", ".join(model.name for model in side.models) for side in (self.a, self.b))
+        return first, second
+
 
 def compare(
     experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings, ask: Ask | None = None

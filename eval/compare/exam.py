@@ -70,7 +70,8 @@ class Exam:
 
 
 def open_exam(sides: Sequence[Side], exposure: Exposure, suite: str | None = None) -> Exam:
-    """All items of the newer side's evaluation: the newest one of the suite, or else the newest that is not of test.
+    """All items of the newer side's evaluation: the newest one of the suite, or else the newest that is not of test
+    and was not limited to a part.
 
     The newer side is the one with the newer version; without one that the store knows, the second. ConfigError where
     it was not evaluated.
@@ -132,7 +133,8 @@ def _source(part: Part, suite: str | None) -> Source:
                 f"{part.name}: was not evaluated with suite {suite}; run curate eval {part.name} --suite {suite}"
             )
     else:
-        chosen = [one for one in evals if not one.suite.is_test] or evals
+        asked = [one for one in evals if not one.suite.is_test] or evals
+        chosen = [one for one in asked if not one.run.settings.get("partial")] or asked
     if not chosen:
         raise ConfigError(f"{part.name}: was not evaluated yet; run curate eval {part.name}")
     told = chosen[0].run.settings.get("exam") or {}
