@@ -70,6 +70,7 @@ def test_each_item_is_answered_once_as_it_is_alone(found: list[Evaluated]) -> No
     run = found[0]
     table = run.folder.predictions().to_pylist()
     assert len(table) == len({row["item_id"] for row in table}) == len({row["prediction_id"] for row in table}) == 14
+    assert _lines(run.subject.folder) == 14, "the batch that was measured for the cost counts"
     loaded = load_run(run.subject.files)
     for row in table[:5]:
         (message,) = orjson.loads(row["prompt"])
