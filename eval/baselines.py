@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -109,7 +109,14 @@ class Examples:
         )
 
 
-def nearest_answers(place: RunPlace, examples: Examples, opened: Opened, suite: Suite, trust: Trust = NO_TRUST) -> Sat:
+def nearest_answers(
+    place: RunPlace,
+    examples: Examples,
+    opened: Opened,
+    suite: Suite,
+    trust: Trust = NO_TRUST,
+    touched: Collection[str] | None = None,
+) -> Sat:
     """The baseline without a model: each item gets the answer of the training row whose prompt is most like its own."""
     version = examples.source
     identity = {"baseline": "nearest", "version": version.version_id}
@@ -123,7 +130,7 @@ def nearest_answers(place: RunPlace, examples: Examples, opened: Opened, suite: 
     told = {"baseline": "nearest", "similarity_median": float(np.median(similarity))}
     origin = f"the nearest training answer of {version.name}, copied"
     who = Recorded(NEAREST, identity, origin, version=_told_version(version), settings=told)
-    return record(place, who, opened, suite, answers, trust)
+    return record(place, who, opened, suite, answers, trust, touched)
 
 
 def few_shot(
@@ -136,6 +143,7 @@ def few_shot(
     loaded: Callable[[], Loaded],
     progress: Progress,
     trust: Trust = NO_TRUST,
+    touched: Collection[str] | None = None,
 ) -> Sat:
     """The base model with training examples as earlier turns of the conversation, in the chat template.
 
@@ -172,7 +180,8 @@ def few_shot(
     )
     progress.stage(f"measuring {name}")
     counted = dict(sorted(Counter(str(answer["shots"]) for answer in answers.values()).items()))
-    return record(place, replace(who, settings={**settings, "shots_used": counted}), opened, suite, answers, trust)
+    who = replace(who, settings={**settings, "shots_used": counted})
+    return record(place, who, opened, suite, answers, trust, touched)
 
 
 def find_baselines(experiments: Path, exam_sha256: str) -> list[EvalFolder]:

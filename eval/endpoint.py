@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from queue import Empty, Queue
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +15,7 @@ import orjson
 from curation.errors import ConfigError, DataError
 from curation.progress import Progress
 from curation.runs import RunPlace
+from eval.endpoint_http import PATH, Address, Later, Refused, parsed, post
 from eval.endpoint_reply import Nonsense, generated
 from eval.exam import Opened
 from eval.generation import Generated, GenerationSettings, Item
@@ -29,10 +26,7 @@ from eval.subject import short_hash
 from eval.suite import Suite
 
 KEY_VARIABLE: Final = "CURATE_ENDPOINT_KEY"
-_PATH: Final = "/chat/completions"
-_AGAIN: Final = frozenset({408, 409, 425, 429, *range(500, 600)})  # statuses that may be otherwise a moment later
 _LONGEST_PAUSE: Final = 60.0  # seconds
-_LARGEST_REPLY: Final = 16 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,7 @@ class EndpointModel:
 
     @property
     def address(self) -> str:
-        return self.url.rstrip("/").removesuffix(_PATH)
+        return self.url.rstrip("/").removesuffix(PATH)
 
     def generate(self, items: Iterable[Item], settings: GenerationSettings = DEFAULTS) -> Iterator[Generated]:
         """An answer to every item, in the order in which they come; text None and finish_reason missing where all
@@ -131,6 +125,7 @@ class _Asking:
 
     def __init__(self, endpoint: EndpointModel, settings: GenerationSettings) -> None:
         self._endpoint, self._settings = endpoint, settings
+        self._address = Address(endpoint.address, endpoint.model, endpoint.key_variable, endpoint.patience.timeout)
         self._stopped = threading.Event()
         self._todo: Queue[Item] = Queue()
         self._done: Queue[Generated | BaseException] = Queue()
@@ -187,9 +182,9 @@ class _Asking:
             try:
                 reply = self._reply(item)
                 return generated(item.item_id, reply, time.monotonic() - began)
-            except _Refused as refused:
+            except Refused as refused:
                 return Generated(item.item_id, None, "missing", detail=f"refused: {refused}")
-            except (_Later, Nonsense) as error:
+            except (Later, Nonsense) as error:
                 why = f"{error}, {patience.attempts} times asked"
                 pause = max(patience.pause * 2**attempt, getattr(error, "after", 0.0))
             if attempt + 1 < patience.attempts and self._stopped.wait(min(pause, _LONGEST_PAUSE)):
@@ -202,8 +197,8 @@ class _Asking:
             accepts = self._endpoint.accepts
             sent = (accepts.logprobs, accepts.length)
             try:
-                return _parsed(_post(self._endpoint, self._body(item)))
-            except _Refused as refused:
+                return parsed(post(self._address, self._body(item)))
+            except Refused as refused:
                 if not self._learned(str(refused).lower(), sent):
                     raise
         raise Nonsense("refuses whatever is asked")
@@ -237,128 +232,6 @@ class _Asking:
         if item.record.get("tools"):
             body["tools"] = item.record["tools"]
         return orjson.dumps(body)
-
-
-class _Later(Exception):  # noqa: N818 -- not an error yet
-    """No answer this time; `after`: seconds that the endpoint asks to be left alone."""
-
-    def __init__(self, why: str, after: float = 0.0) -> None:
-        super().__init__(why)
-        self.after = after
-
-
-class _Refused(Exception):  # noqa: N818
-    """This request gets no answer, however often it is sent."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the key to a place that nobody named."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _post(endpoint: EndpointModel, body: bytes) -> bytes:
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "curate"}
-    if key := os.environ.get(endpoint.key_variable):
-        headers["Authorization"] = f"Bearer {key}"
-    request = urllib.request.Request(endpoint.address + _PATH, body, headers, method="POST")
-    deadline = time.monotonic() + endpoint.patience.timeout
-    try:
-        with _opener(endpoint).open(request, timeout=endpoint.patience.timeout) as response:
-            return _read(response, deadline)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise _status(endpoint, error) from None
-    except (OSError, ValueError, EOFError) as error:  # refused, timed out, cut, not HTTP
-        raise _Later(_reason(error)) from None
-    except Exception as error:
-        from http.client import HTTPException
-
-        if isinstance(error, HTTPException):
-            raise _Later(_reason(error)) from None
-        raise
-
-
-def _opener(endpoint: EndpointModel) -> urllib.request.OpenerDirector:
-    handlers: list[Any] = [_NoRedirect()]
-    if _is_local(endpoint.address):
-        handlers.append(urllib.request.ProxyHandler({}))
-    return urllib.request.build_opener(*handlers)
-
-
-def _is_local(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _read(response: Any, deadline: float) -> bytes:
-    """All of it before the deadline: a socket's own timeout starts anew with every byte."""
-    parts, size = [], 0
-    while part := response.read1(1 << 16):
-        parts.append(part)
-        size += len(part)
-        if size > _LARGEST_REPLY:
-            raise Nonsense(f"answers with more than {_LARGEST_REPLY >> 20} MiB")
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
-    wanted = response.headers.get("Content-Length")
-    if wanted is not None and wanted.isdigit() and size < int(wanted):
-        raise Nonsense("its answer was cut short")
-    return b"".join(parts)
-
-
-def _status(endpoint: EndpointModel, error: urllib.error.HTTPError) -> Exception:
-    status, said = error.code, _said(error)
-    if status in _AGAIN:
-        after = error.headers.get("Retry-After") or ""
-        return _Later(f"status {status}{said}", float(after) if after.isdigit() else 0.0)
-    if status in (401, 403):
-        told = "was refused" if os.environ.get(endpoint.key_variable) else "is not set"
-        return ConfigError(f"{endpoint.address}: status {status}; the key in {endpoint.key_variable} {told}")
-    if status in (404, 405) or 300 <= status < 400:
-        return ConfigError(
-            f"{endpoint.address}: status {status}{said}; is the address the one before {_PATH}, and is the model "
-            f'called "{endpoint.model}"?'
-        )
-    return _Refused(f"status {status}{said}")
-
-
-def _said(error: urllib.error.HTTPError) -> str:
-    """The beginning of what stands in an error's body, as one line."""
-    try:
-        body = error.read(4096)
-    except (OSError, ValueError):
-        return ""
-    try:
-        told = orjson.loads(body)
-        told = told.get("error", told)
-        text = str(told.get("message", told) if isinstance(told, Mapping) else told)
-    except (orjson.JSONDecodeError, AttributeError):
-        return ""  # a page for people
-    return f" ({' '.join(text.split())[:200]})"
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        told = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Nonsense("its answer is not JSON") from None
-    if not isinstance(told, dict):
-        raise Nonsense("its answer is no JSON object")
-    return told
-
-
-def _reason(error: Exception) -> str:
-    inner = getattr(error, "reason", error)
-    if isinstance(inner, TimeoutError) or isinstance(error, TimeoutError):
-        return "timed out"
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror.lower()
-    return " ".join(str(inner).split())[:100] or type(inner).__name__
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

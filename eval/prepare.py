@@ -145,7 +145,7 @@ def _touched(
     return {one.choice.label: touched_questions(trained, one) for one in ready}, of_exam(trained)
 
 
-def _last_version(place: RunPlace) -> str:
+def last_version(place: RunPlace) -> str:
     """What the last training was of; the last build where there is none."""
     last = find_run(None, place)
     version = read_run(last).version if last else None

@@ -31,6 +31,7 @@ def add_parser(parser: Parser) -> None:
             "curate eval base",
             "curate eval 003 --suite final --final",
             "curate eval --recompute",
+            "curate eval --endpoint http://localhost:8000/v1 --model llama-3.1-8b",
         ],
     )
     command.add_argument(
@@ -42,6 +43,11 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("--recompute", action="store_true", help="every number anew from the stored answers, no model")
     command.add_argument("--no-base", action="store_true", help="the run alone")
     command.add_argument("--unquantised", action="store_true", help="also the base as stored: what quantisation costs")
+    command.add_argument("--baselines", action="store_true", help="also what needs no training: copies, examples shown")
+    command.add_argument(
+        "--endpoint", metavar="URL", help="ask a model there (OpenAI-compatible); its key: CURATE_ENDPOINT_KEY"
+    )
+    command.add_argument("--model", metavar="NAME", help="what the model is called at --endpoint")
     command.add_argument("--trust-metrics", action="store_true", help="run your own metrics' code without asking")
 
 
@@ -51,11 +57,17 @@ def run(args: Namespace) -> int:
         from app.cli.eval_recompute import recompute_latest
 
         return recompute_latest(args, where)
+    if args.endpoint is not None or args.model is not None:
+        from app.cli.eval_beside import ask_endpoint
+        from eval.suite import load_suite
+
+        return ask_endpoint(args, where, _final(args, load_suite(args.suite, where.near)))
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
         raise ConfigError(f'{error.name} is not installed; pip install "curate[eval]"') from None
+    from app.cli.eval_beside import run_baselines, told_baseline
     from app.cli.progress import progress
     from eval.evaluate import evaluate
     from eval.prepare import Wanted, prepare
@@ -73,10 +85,13 @@ def run(args: Namespace) -> int:
             found = evaluate(prepared.subjects, prepared.job, told, told.note)
             for one in found:
                 write_results(one.subject.folder)
+            baselines, left_out = run_baselines(prepared, where, told) if args.baselines else ([], [])
             looks = _count_looks(prepared, where, found)
     finally:
         told.stop()
-    return _report(args, prepared, found, looks)
+    primary = suite.primary.metric
+    beside = [*(told_baseline(one, primary) for one in baselines), *map(visible, left_out)]
+    return _report(args, prepared, found, looks, beside)
 
 
 def _where(args: Namespace) -> Where:
@@ -124,7 +139,7 @@ def _count_looks(prepared: Prepared, where: Where, found: list[Evaluated]) -> st
     return told(count_looks(where.place.journal, prepared.exam_source, prepared.job.exam.exam, found[0].folder.name))
 
 
-def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: str) -> int:
+def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: str, beside: list[str]) -> int:
     from eval.benchmarks import at_chance
 
     tables = [one.folder.metrics().to_pylist() for one in found]
@@ -140,9 +155,11 @@ def _report(args: Namespace, prepared: Prepared, found: list[Evaluated], looks: 
         "not_run": [one.told() for one in prepared.absent],
         "touched": {name: sorted(ids) for name, ids in prepared.job.touched.items()},
         "touched_items": sorted(prepared.job.touched_items or ()),
+        "baselines": beside,
     }
     headers = ("exam", "metric", found[0].subject.label, "95 % interval", "n", *(o.subject.label for o in found[1:]))
-    emit(args, data, page(headers, _rows(tables, prepared.job.suite.primary.metric), _after(prepared, found, looks)))
+    after = [*beside, *_after(prepared, found, looks)]
+    emit(args, data, page(headers, _rows(tables, prepared.job.suite.primary.metric), after))
     return 0
 
 

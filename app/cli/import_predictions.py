@@ -65,7 +65,7 @@ def run(args: Namespace) -> int:
     if version is not None and suite.is_test:
         from eval.odometer import count_looks, told
 
-        looks = told(count_looks(where.place.journal, version, made.opened.exam, [made.sat.folder.name]))
+        looks = told(count_looks(where.place.journal, version, made.opened.exam, made.sat.folder.name))
     return _report(args, made, looks)
 
 
