@@ -69,6 +69,20 @@ def test_shared_contexts_give_the_values_of_separate_passes(
         assert values == pytest.approx(one_pass_a_choice(*loaded, question, settings), abs=1e-4)
 
 
+def test_what_a_model_does_behind_its_head_is_done(model_folder: Path, loaded: tuple[Any, Any]) -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = Gemma2Config(
+        vocab_size=512, num_key_value_heads=1, head_dim=16, final_logit_softcapping=0.5, pad_token_id=0, **size
+    )
+    model = Gemma2ForCausalLM(config).eval()
+    found = score(model, loaded[1], QUESTIONS[:3])
+    for question, values in zip(QUESTIONS, found.log_likelihoods, strict=False):
+        assert values == pytest.approx(one_pass_a_choice(model, loaded[1], question, ChoiceSettings()), abs=1e-4)
+
+
 def test_accuracy_is_of_the_likeliest_choice_and_by_character(loaded: tuple[Any, Any]) -> None:
     found = score(*loaded, QUESTIONS)
     for i, question in enumerate(QUESTIONS):

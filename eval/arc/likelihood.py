@@ -87,16 +87,21 @@ def _scored(
     import torch
 
     rows, columns, targets = (torch.tensor(w, device=model.device) for w in wanted)
-    with torch.inference_mode():
-        body = model.get_base_model() if hasattr(model, "get_base_model") else model
-        hidden = body.get_decoder()(
-            input_ids=ids.to(model.device),
-            attention_mask=_mask(part, model.dtype).to(model.device),
-            position_ids=positions.to(model.device),
-            use_cache=False,
-        ).last_hidden_state
-        logits = body.get_output_embeddings()(hidden[rows, columns]).float()
-        chosen = torch.log_softmax(logits, -1).gather(1, targets[:, None])[:, 0].double().cpu()
+    body = model.get_base_model() if hasattr(model, "get_base_model") else model
+    # Through the model's own forward pass, for what stands behind its head (Gemma 2 caps logits, Granite scales them).
+    head = body.get_output_embeddings().register_forward_pre_hook(lambda _, given: (given[0][rows, columns][None],))
+    try:
+        with torch.inference_mode():
+            logits = body(
+                input_ids=ids.to(model.device),
+                attention_mask=_mask(part, model.dtype).to(model.device),
+                position_ids=positions.to(model.device),
+                use_cache=False,
+            ).logits[0]
+            logs = torch.log_softmax(logits.float(), -1)
+            chosen = logs.gather(1, targets[:, None])[:, 0].double().cpu()
+    finally:
+        head.remove()
     sums: list[float] = (
         torch.zeros(max(owners) + 1, dtype=torch.float64).index_add_(0, torch.tensor(owners), chosen).tolist()
     )
