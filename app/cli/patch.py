@@ -18,6 +18,7 @@ from curation.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from curation.patches.propose import Author, Target
+    from curation.patches.spent import Spent
     from curation.store import Store, VersionInfo
     from curation.workspace import Workspace
 
@@ -59,6 +60,7 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("--reason", metavar="TEXT", help="add: why (needed)")
     command.add_argument("--as", dest="author", metavar="NAME", help="add: who (default: the user's login name)")
     command.add_argument("--tags", metavar="ID,ID", help="add: the tag events behind it")
+    command.add_argument("--spend", action="store_true", help="add: allow --tags of test items; they are spent by it")
     command.add_argument("--yes", action="store_true", help="do it without asking")
 
 
@@ -78,6 +80,7 @@ def run(args: Namespace) -> int:
 def _add(args: Namespace) -> int:
     from curation.patches.files import write_patch
     from curation.patches.propose import added_entries
+    from curation.patches.spent import spend
 
     op = _operation(args)
     author = _author(args)
@@ -91,14 +94,31 @@ def _add(args: Namespace) -> int:
         targets = _targets(args, root.root, store, version)
         _refuse_changed(root, targets, used)
         made = _changes(args, op, targets, author, version)
+    test = _touched(args, root, author)
     preview = _preview(args, op, targets, len(made))
     if args.where:
         _confirm(args, preview)
+    if test:  # before the patch is: a crash between must not leave it counted
+        spend(root.root, test)
     path = write_patch(root.root, made, used)
     data = {"patch": path.stem, "op": op, "rows": len(made), "file": f"patches/{path.name}"}
     written = f"{path.stem}  written to patches/{path.name}: {op} {count_of_rows(len(made))}"
     emit(args, data, [written, next_commands("curate build")])
     return 0
+
+
+def _touched(args: Namespace, root: Workspace, author: Author) -> list[Spent]:
+    """The test items behind the tags, to be marked spent; LeakError unless that was asked for."""
+    if not author.tags:
+        return []
+    from curation.patches.spent import Spent
+    from curation.runs import run_place
+    from eval.spending import refuse_touched, touched_items
+
+    found = touched_items(run_place(root), author.tags)
+    if not args.spend:
+        refuse_touched(found)
+    return [Spent(item.item_id, item.tags, author.name, author.time) for item in found]
 
 
 def _operation(args: Namespace) -> str:

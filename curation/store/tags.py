@@ -109,6 +109,18 @@ def tag_events(journal: Journal, prediction_id: str) -> list[Tag]:
     return [Tag(*row) for row in found]
 
 
+def events_of_run(journal: Journal, run: str, kind: Kind) -> list[Tag]:
+    """All that ever happened to a run's predictions by this kind of judge, undone or not, in order."""
+    found = journal.read(f"select {_COLUMNS} from tags where run = ? and kind = ? order by number", (run, kind))
+    return [Tag(*row) for row in found]
+
+
+def tags_by_id(journal: Journal, ids: Sequence[str]) -> list[Tag]:
+    """The events with these ids, undone or not; those not known here are left out."""
+    found = [journal.read(f"select {_COLUMNS} from tags where id = ?", (one,)) for one in ids]
+    return [Tag(*row) for rows in found for row in rows]
+
+
 def add_draws(journal: Journal, draws: Sequence[Draw]) -> None:
     """Record what was put before whom, and with what probability."""
     with journal.writing() as con:

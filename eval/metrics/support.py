@@ -17,7 +17,7 @@ from eval.metrics.tokens import arrow, unicode_tokens
 _KINDS: Final = ("number", "code", "date")
 _SENTENCE: Final = re.compile(r"[.!?:;\n]+[\s\"'“”(*_#>-]*|^[\s\"'“”(*_#>-]+")
 _WORD: Final = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
-_NOUNS_IN_CAPITALS: Final = ("de", "lb")  # every noun looks like a name
+NOUNS_IN_CAPITALS: Final = ("de", "lb")  # every noun looks like a name
 
 
 def number_support(items: Items, options: Mapping[str, Any]) -> Measured:
@@ -48,21 +48,25 @@ def name_support(items: Items, options: Mapping[str, Any]) -> Measured:
         items,
         lambda i: _names(items.outputs[i] or ""),
         lambda i: set(unicode_tokens(sources[i])),
-        without=_NOUNS_IN_CAPITALS,
+        without=NOUNS_IN_CAPITALS,
     )
 
 
 def _names(text: str) -> list[str]:
     """Tokens of capitalised words that do not begin a sentence; "I" is none."""
+    return [token for match in capitalised(text) for token in unicode_tokens(match[0])]
+
+
+def capitalised(text: str) -> list[re.Match[str]]:
+    """Words that begin with a capital within a sentence, where they stand."""
     starts = {0, *(match.end() for match in _SENTENCE.finditer(text))}
     return [
-        token
+        match
         for match in _WORD.finditer(text)
         if match.start() not in starts
         and match[0][0].isupper()
         and match[0] != "I"
         and match[0][:2] not in ("I'", "I’")
-        for token in unicode_tokens(match[0])
     ]
 
 

@@ -1,0 +1,111 @@
+"""The training rows most like a prediction, with where they come from and what is known of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+import orjson
+
+from curation.records import sides
+from curation.row_losses import read_row_losses
+from curation.store import Store, VersionInfo
+from eval.nearest import ShingleIndex, nearest
+from eval.tags import Copy, Prediction
+
+NEAREST: Final = 5
+_LEAST: Final = 0.1  # similarity below which two texts are not alike at all
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """notes: what the build flagged and which patches changed it. loss: of the last visit in training."""
+
+    row_id: str
+    source: str
+    line: int
+    prompt: str
+    answer: str
+    notes: tuple[str, ...] = ()
+    loss: float | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """similarity: the mean of both sides' Jaccard similarities of sequences of five characters."""
+
+    row: TrainingRow
+    similarity: float
+    prompt: float
+    answer: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    rows: Sequence[TrainingRow]
+    by_prediction: Mapping[str, Sequence[Neighbour]] = field(default_factory=dict)  # nearest first
+
+
+def training_rows(store: Store, version: VersionInfo, run: Path | None = None) -> list[TrainingRow]:
+    """The rows of a version's train split, each record once, in build order; losses where the run stored them."""
+    ledger = store.table(version, "ledger", ["row_id", "source", "line", "verdict", "split"]).to_pylist()
+    kept = {e["row_id"]: e for e in reversed(ledger) if e["verdict"] == "kept" and e["split"] == "train"}
+    stored = {row["row_id"]: row["record"] for row in store.rows(version, list(kept)).to_pylist()}
+    notes = _notes(store, version)
+    losses = {row.row_id: row.last for row in read_row_losses(run)} if run is not None else {}
+    rows = []
+    for row_id, entry in reversed(kept.items()):
+        _, _, prompt, answer = sides(orjson.loads(stored[row_id])["messages"])
+        name = str(UUID(bytes=row_id))
+        noted = tuple(notes.get(row_id, ()))
+        rows.append(TrainingRow(name, entry["source"], entry["line"], prompt, answer, noted, losses.get(name)))
+    return rows
+
+
+def _notes(store: Store, version: VersionInfo) -> dict[bytes, list[str]]:
+    found: dict[bytes, list[str]] = defaultdict(list)
+    for flag in store.table(version, "flags", ["row_id", "reason"]).to_pylist():
+        found[flag["row_id"]].append(flag["reason"])
+    for line in store.table(version, "patches", ["result_row_id", "patch", "op"]).to_pylist():
+        if line["result_row_id"] is not None:
+            found[line["result_row_id"]].append(f"{line['op']} by {line['patch']}")
+    return found
+
+
+def neighbours(predictions: Sequence[Prediction], rows: Sequence[TrainingRow], nearest: int = NEAREST) -> Neighbours:
+    """For each prediction the rows whose prompt and answer together are most like its own; equals in build order."""
+    prompts = ShingleIndex([row.prompt for row in rows])
+    answers = ShingleIndex([row.answer for row in rows])
+    asked = prompts.like([p.asked for p in predictions])
+    said = answers.like([p.text for p in predictions])
+    pairs = zip(predictions, asked, said, strict=True)
+    return Neighbours(rows, {p.id: _best(one, two, rows, nearest) for p, one, two in pairs})
+
+
+def _best(one: Any, two: Any, rows: Sequence[TrainingRow], nearest: int) -> list[Neighbour]:
+    prompt, answer = (np.zeros(len(rows)) for _ in range(2))
+    prompt[one["text"]] = one["similarity"]
+    answer[two["text"]] = two["similarity"]
+    both = (prompt + answer) / 2
+    alike = np.flatnonzero(both >= _LEAST)
+    best = alike[np.argsort(-both[alike], kind="stable")][:nearest].tolist()
+    return [Neighbour(rows[i], float(both[i]), float(prompt[i]), float(answer[i])) for i in best]
+
+
+def copies(predictions: Sequence[Prediction], rows: Sequence[TrainingRow]) -> dict[str, Copy]:
+    """Prediction -> the training answer it is most like, by sequences of five words."""
+    found = nearest([p.text for p in predictions], [row.answer for row in rows], "auto", 5)
+    return {
+        prediction.id: Copy(rows[near.text].row_id, rows[near.text].place, near.similarity)
+        for prediction, near in zip(predictions, found, strict=True)
+        if near is not None
+    }
