@@ -21,7 +21,7 @@ COMMANDS: Final = (
     *("patch", "sql", "verify", "gc"),
     *("train", "runs", "import-run", "merge"),
     *("generate", "eval", "compare", "import-predictions", "variants"),
-    *("tag", "taxonomy", "app"),
+    *("autotag", "tag", "taxonomy", "app"),
     *("report", "card", "project"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
