@@ -1,14 +1,18 @@
-# Two commands: `make demo` and `make test`. Both make their own environment in .venv.
+# `make demo`, `make loop` and `make test`. All make their own environment in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-fast check clean
+.PHONY: demo loop test test-fast check clean
 
 demo: $(VENV)/core
 	@rm -rf demo
 	@$(BIN)/curate demo demo
+
+loop: $(VENV)/all
+	@rm -rf loop
+	@$(BIN)/curate loop loop
 
 test: $(VENV)/dev check
 	$(BIN)/pytest
@@ -31,10 +35,15 @@ $(VENV)/core: $(VENV)/python pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
+$(VENV)/all: $(VENV)/core
+	@echo "installing what training and evaluation need into $(VENV) ..."
+	@$(PIP) --editable ".[app]"
+	@touch $@
+
 $(VENV)/dev: $(VENV)/core
 	@echo "installing the development tools into $(VENV) ..."
 	@$(PIP) --editable ".[dev]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo loop

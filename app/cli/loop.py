@@ -1,0 +1,245 @@
+"""`curate loop`: the whole loop on the sample data: build, train, evaluate, tag, patch, and all of it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from app.cli.arguments import Parser, whole_number
+from app.cli.demo import SAMPLE
+from app.cli.output import emit
+from app.cli.place import folder
+from app.cli.render import visible
+from curation.errors import ConfigError, CurateError
+
+if TYPE_CHECKING:
+    from curation.workspace import Workspace
+
+_CONFIG: Final = SAMPLE.parent / "configs" / "demo-training.yaml"
+_MODEL: Final = "data/demo_model"  # in the workspace, as the config names it
+_SCIENCE: Final = "data/benchmarks/science.jsonl"
+_SUITES: Final = {
+    # What is looked at while data is worked on.
+    "look": """\
+split: validation
+metrics: [exact_match, rougeL, token_f1, perplexity, bits_per_char]
+primary: {metric: exact_match, margin: 0.05}
+benchmarks: []
+generation: {max_new_tokens: 48, batch_size: 16, temperature: 0}
+""",
+    # The exam: trained facts in wordings no training row has, facts nobody was told, and science beside it.
+    "exam": f"""\
+split: test
+metrics: [exact_match, rougeL, token_f1, perplexity, bits_per_char]
+primary: {{metric: exact_match, margin: 0.05}}
+benchmarks:
+  - {{file: {_SCIENCE}}}
+generation: {{max_new_tokens: 48, batch_size: 16, temperature: 0}}
+slices: [slice]
+""",
+}
+_SURE: Final = 0.05  # adjusted p under which a source stands out
+
+
+class StepFailedError(CurateError):
+    """A command of the loop failed; it has said why."""
+
+    def __init__(self, words: tuple[str, ...], code: int) -> None:
+        super().__init__(f"stopped: curate {' '.join(words)} ended with code {code}; mend that and run the loop again")
+        self.exit_code = code
+
+
+def add_parser(parser: Parser) -> None:
+    command = parser.add_command(
+        "loop",
+        "the whole loop on the sample data: what better data did, on one page",
+        examples=["curate loop", "curate loop DIR --steps 50"],
+        description="Builds v1, trains two seeds, evaluates, tags by rules, drops the source that the tags point to, "
+        "builds v2, trains two seeds, evaluates, compares, reports. Each step is a command of its own, and shown.",
+    )
+    command.add_argument(
+        "folder", metavar="DIR", nargs="?", default="loop", help="the workspace to make (default: loop)"
+    )
+    command.add_argument(
+        "--steps", metavar="N", type=whole_number, help="training steps, for a quick look (default: 500)"
+    )
+    command.add_argument("--seeds", metavar="N", type=whole_number, default=2, help="trainings a version (default: 2)")
+
+
+def run(args: Namespace) -> int:
+    from curation.workspace import open_workspace
+
+    began = monotonic()
+    root = (folder(args) / args.folder).resolve()
+    if root.exists():
+        raise ConfigError(f"{root}: is there already; name another folder, or remove it")
+    steps = _Steps(root)
+    steps.call("demo", str(root), inside=False)
+    _equip(root, args.steps)
+    here = open_workspace(root)
+    before = _train_and_ask(steps, here, args.seeds)
+    tagged = steps.told("autotag", before[0])
+    found = _culprit(tagged)
+    data: dict[str, Any] = {"workspace": str(root), "before": before, "blamed": found}
+    lines = [f"loop: {visible(str(root))}"]
+    if found is None:
+        lines.append("no source stands out among the neighbours of what the rules tagged: nothing was changed")
+    else:
+        tag, source, why = found["tag"], found["source"], found["why"]
+        steps.note(f"{tag}: its neighbours come from {source} ({why})")
+        where = "source = '" + source.replace("'", "''") + "'"
+        steps.call("patch", "add", "--drop", "--where", where, "--reason", why, "--as", "loop", "--yes")
+        steps.call("build")
+        steps.call("diff", "v1", "v2")
+        after = _train_and_ask(steps, here, args.seeds)
+        steps.told("autotag", after[0])
+        sides = [",".join(before), ",".join(after)]
+        steps.call("compare", *sides, "--suite", "exam")
+        compared = steps.told("compare", *sides, "--suite", "exam")
+        steps.call("report", *sides, "--suite", "exam")
+        data |= {"after": after, "tags": _changes(here, before[0], after[0], tag), "compare": compared}
+        lines += _lines(data)
+    data["seconds"] = round(monotonic() - began, 1)
+    lines += [
+        "this measures recall of trained facts in new wordings by a model of 2 million parameters, and nothing else",
+        f"{data['seconds']:,.0f} s · next: cd {visible(str(args.folder))} · curate app · curate compare --full",
+    ]
+    emit(args, data, lines)
+    return 0
+
+
+class _Steps:
+    """Runs commands of curate in processes of their own, so that memory comes back after each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        package = str(Path(__file__).resolve().parents[2])
+        # A small model gains nothing from a second thread, and loses much where the cores are busy.
+        self._environment = {
+            "OMP_NUM_THREADS": "1",
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+        }
+
+    def note(self, text: str) -> None:
+        print(visible(text), file=sys.stderr, flush=True)
+
+    def call(self, *words: str, inside: bool = True) -> None:
+        """Run it; what it says goes to stderr, for the loop's own result is on stdout."""
+        print(f"\n$ curate {' '.join(_quoted(word) for word in words)}", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            self._words(words, inside), env=self._environment, stdout=sys.stderr.fileno(), check=False
+        )
+        if done.returncode:
+            raise StepFailedError(words, done.returncode)
+
+    def told(self, *words: str) -> dict[str, Any]:
+        """Run it with --json and give its answer."""
+        print(f"\n$ curate {' '.join(_quoted(word) for word in words)}", file=sys.stderr, flush=True)
+        command = [*self._words(words, True), "--json"]
+        done = subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise StepFailedError(words, done.returncode)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    def _words(self, words: tuple[str, ...], inside: bool) -> list[str]:
+        place = ["-C", str(self.root)] if inside else []
+        return [sys.executable, "-m", "app.cli", *place, *words]
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word or "'" in word else word
+
+
+def _equip(root: Path, steps: int | None) -> None:
+    """The demo model, its training config, the suites, the science questions."""
+    shutil.copytree(SAMPLE / "demo_model", root / _MODEL)
+    for path in (root / "configs", root / "suites", (root / _SCIENCE).parent):
+        path.mkdir(parents=True, exist_ok=True)
+    config = _CONFIG.read_text(encoding="utf-8")
+    if steps:
+        config = "".join(
+            f"max_steps: {steps}\n" if line.startswith("max_steps:") else line for line in config.splitlines(True)
+        )
+        config = "".join(
+            f"eval_steps: {steps}\n" if line.startswith("eval_steps:") else line for line in config.splitlines(True)
+        )
+    (root / "configs" / "training.yaml").write_text(config, encoding="utf-8")
+    for name, text in _SUITES.items():
+        (root / "suites" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    shutil.copy(SAMPLE / "eval" / "science_300.jsonl", root / _SCIENCE)
+
+
+def _train_and_ask(steps: _Steps, here: Workspace, seeds: int) -> list[str]:
+    """Train so many seeds on the latest version and put them through both suites; the names of the runs."""
+    from curation.runs import list_runs, read_run, run_place
+
+    experiments = run_place(here).experiments
+    known = {path.name for path in list_runs(experiments)}
+    steps.call("train", "--seeds", str(seeds))
+    runs = [p.name for p in list_runs(experiments) if p.name not in known and read_run(p).kind == "training"]
+    for run in runs:
+        steps.call("eval", run, "--suite", "exam", "--final")
+        steps.call("eval", run, "--suite", "look")
+    return runs
+
+
+def _culprit(told: dict[str, Any]) -> dict[str, str] | None:
+    """The tag and source that stand out most: the surest blame among the tags, the more frequent tag first."""
+    rows = [
+        (source["p_adjusted"], -tag["found"], name, source)
+        for name, tag in told["tags"].items()
+        for source in tag["sources"][:1]
+        if source["p_adjusted"] <= _SURE
+    ]
+    if not rows:
+        return None
+    _, _, name, source = min(rows, key=lambda row: row[:3])
+    why = (
+        f"{source['near']} of {source['n']} '{name}' near it, {source['rest_near']} of {source['rest_n']} of the others"
+    )
+    return {"tag": name, "source": source["source"], "why": why}
+
+
+def _changes(here: Workspace, before: str, after: str, tag: str) -> list[dict[str, Any]]:
+    """The targeted tag and every other rule's, on the validation items of one run a side."""
+    from dataclasses import asdict
+
+    from curation.runs import run_place
+    from curation.store.journal import open_journal
+    from curation.store.tags import tags
+    from eval.folder import latest_eval
+    from eval.review.rates import change, deserved, judged
+    from eval.tags import RULES
+
+    place = run_place(here)
+    sides: list[dict[str, set[str]]] = []
+    with open_journal(place.journal) as journal:
+        for run in (before, after):
+            folder = latest_eval(place.experiments / run)
+            assert folder is not None, f"{run} was evaluated"
+            table = folder.predictions(["prediction_id", "item_id"])
+            found = deserved(judged(tags(journal, run, kinds=("rule",))))
+            pairs = zip(table["prediction_id"].to_pylist(), table["item_id"].to_pylist(), strict=True)
+            sides.append({item: found.get(prediction, set()) for prediction, item in pairs})
+    names = [tag, *sorted({rule.tag for rule in RULES if rule.on} - {tag})]
+    return [asdict(change(name, *sides)) for name in names]
+
+
+def _lines(data: dict[str, Any]) -> list[str]:
+    target, *others = data["tags"]
+    lines = [f"dropped: {visible(data['blamed']['source'])}, because {visible(data['blamed']['why'])}", _moved(target)]
+    control = max(others, key=lambda row: (row["tag"] == "wrong language", row["before"]), default=None)
+    return [*lines, f"control: {_moved(control)}"] if control else lines
+
+
+def _moved(row: dict[str, Any]) -> str:
+    return f"{row['tag']}: {row['before']} -> {row['after']} of {row['n']} validation outputs (p {row['p']:.2g})"

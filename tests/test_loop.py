@@ -1,0 +1,60 @@
+"""The whole loop in one command: every part meets the next one, and what it says comes from what it did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from app.cli.loop import _culprit, _equip
+from curation.runs import list_runs, read_run
+from train.config import load_training_config
+
+
+def blame(source: str, p: float, near: int = 5) -> dict[str, object]:
+    return {"source": source, "p_adjusted": p, "near": near, "n": 9, "rest_near": 1, "rest_n": 90}
+
+
+def test_the_surest_blame_decides_and_none_is_none() -> None:
+    told = {
+        "tags": {
+            "low overlap": {"found": 40, "sources": [blame("b.jsonl", 0.01)]},
+            "wrong number": {"found": 9, "sources": [blame("a.jsonl", 0.001)]},
+            "empty": {"found": 99, "sources": [blame("c.jsonl", 0.5)]},
+        }
+    }
+    found = _culprit(told)
+    assert found is not None
+    assert (found["tag"], found["source"]) == ("wrong number", "a.jsonl")
+    assert _culprit({"tags": {"empty": told["tags"]["empty"]}}) is None
+    assert _culprit({"tags": {"empty": {"found": 3, "sources": []}}}) is None
+
+
+def test_the_workspace_gets_the_shipped_config_with_fewer_steps(tmp_path: Path) -> None:
+    _equip(tmp_path, 7)
+    config = load_training_config(tmp_path / "configs" / "training.yaml")
+    assert (config.max_steps, config.base_model) == (7, "data/demo_model")
+    assert (tmp_path / "data/demo_model/model.safetensors").exists()
+    assert (tmp_path / "data/benchmarks/science.jsonl").exists()
+
+
+def test_a_folder_that_is_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-C", str(tmp_path), "loop", "."]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_loop_goes_round(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("bitsandbytes")
+    assert main(["-C", str(tmp_path), "loop", "w", "--steps", "25", "--seeds", "1", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    root = tmp_path / "w"
+    trained = [read_run(p) for p in list_runs(root / "experiments") if read_run(p).kind == "training"]
+    assert [run.name for run in trained][: len(told["before"])] == told["before"]
+    if told["blamed"] is not None:
+        assert [(run.version or {})["name"] for run in trained] == ["v1", "v2"]
+        assert told["tags"][0]["tag"] == told["blamed"]["tag"]
+        assert list((root / "reports").glob("*.html"))
+    assert (root / "experiments" / told["before"][0] / "results.csv").read_text().count("exact_match") >= 2
