@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.dashboard.place import evaluations, here, place, versions
 from reports.tables import training
+from reports.todo import todo
 
 
 def show() -> None:
@@ -17,8 +18,8 @@ def show() -> None:
         return
     runs = training.runs(place())
     done = evaluations()
-    for text in todo([v.name for v in built], runs, len(done)):
-        st.warning(text)
+    for one in todo([v.name for v in built], runs, done, place().journal):
+        st.warning(f"{one.what}: {one.command}")
     st.subheader("Versions")
     rows = [
         {"version": v.name, "id": v.info.short_id, **v.rows, "message": v.info.message or ""} for v in reversed(built)
@@ -39,20 +40,3 @@ def show() -> None:
     ]
     st.dataframe(pd.DataFrame(told), hide_index=True, key="evaluations")
     st.caption(f"store: {here().store_path.name}/, runs: experiments/")
-
-
-def todo(names: list[str], runs: pd.DataFrame, evaluated: int) -> list[str]:
-    """What is stale, each with the command that mends it."""
-    said = []
-    trained = runs[(runs["kind"] == "training") & (runs["state"] == "done")]
-    if len(trained) and names and trained.iloc[-1]["version"] not in (names[-1], None):
-        said.append(
-            f"{names[-1]} is newer than the last run, which trained on {trained.iloc[-1]['version']}: curate train"
-        )
-    stopped = runs[runs["state"].isin(["interrupted", "failed"])]
-    said += [
-        f"{name} was {state}: curate train --resume {name}" for name, state in stopped[["run", "state"]].to_numpy()
-    ]
-    if len(trained) and not evaluated:
-        said.append("The last run was not evaluated: curate eval")
-    return said

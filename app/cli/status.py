@@ -1,0 +1,37 @@
+"""`curate status`: what there is, what is stale, and the command that mends it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+
+from app.cli.arguments import Parser
+from app.cli.output import emit
+from app.cli.place import workspace
+from app.cli.render import visible
+
+
+def add_parser(parser: Parser) -> None:
+    parser.add_command(
+        "status", "what there is in the workspace, what is stale, and what to do next", examples=["curate status"]
+    )
+
+
+def run(args: Namespace) -> int:
+    from curation.library import open_store
+    from curation.runs import list_runs, run_place
+    from eval.folder import evals
+    from reports.tables.training import runs
+    from reports.todo import todo
+
+    here = workspace(args)
+    built = open_store(here.store_path).versions() if (here.store_path / "CURRENT").exists() else []
+    place = run_place(here)
+    table = runs(place)
+    done = [one for path in list_runs(place.experiments) for one in evals(path) if one.run.state == "done"]
+    said = todo([version.name for version in built], table, done, place.journal)
+    counts = f"{len(built):,} versions · {len(table):,} runs · {len(done):,} evaluations"
+    data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}
+    lines = [visible(f"{here.root}: {counts}"), *(visible(f"{one.what}: {one.command}") for one in said)]
+    emit(args, data, lines if said else [*lines, "nothing is waiting"])
+    return 0

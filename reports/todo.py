@@ -1,0 +1,60 @@
+"""What is stale in a workspace, each with the command that mends it; for `curate status` and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from curation.store.journal import open_journal
+from curation.store.tags import tags
+from eval.folder import EvalFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    what: str
+    command: str
+
+
+def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
+    """`versions` by name, oldest first; `runs` as reports.tables.training.runs gives them; finished evaluations."""
+    if not versions:
+        return [Todo("nothing was built yet", "curate build")]
+    said = []
+    trained = runs[(runs["kind"] == "training") & (runs["state"] == "done")]
+    if trained.empty:
+        said.append(Todo(f"{versions[-1]} has no run", "curate train --check"))
+    elif trained.iloc[-1]["version"] in versions[:-1]:
+        last = trained.iloc[-1]["version"]
+        said.append(Todo(f"{versions[-1]} is newer than the last run, which is of {last}", "curate train"))
+    stopped = runs[runs["state"].isin(["interrupted", "failed"]) & (runs["kind"] == "training")]
+    said += [
+        Todo(
+            f"{name} was {'stopped' if state == 'interrupted' else 'not finished: it failed'}",
+            f"curate train --resume {name}",
+        )
+        for name, state in stopped[["run", "state"]].itertuples(index=False)
+    ]
+    evaluated = {one.of.name for one in done}
+    missing = [name for name in trained["run"] if name not in evaluated]
+    said += [Todo(f"{name} was not evaluated", f"curate eval {name}") for name in missing[-3:]]
+    return [*said, *_unseen(done, journal)]
+
+
+def _unseen(done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
+    """Wrong outputs of the newest evaluation that no person has judged."""
+    if not done:
+        return []
+    last = done[-1]
+    judged: set[str] = set()
+    if journal.exists():
+        with open_journal(journal) as opened:
+            judged = {tag.prediction_id for tag in tags(opened, kinds=("person",))}
+    values = last.item_metrics(["item_id", "metric", "value"]).to_pylist()
+    wrong = {row["item_id"] for row in values if row["metric"] == "exact_match" and row["value"] == 0}
+    rows = last.predictions(["prediction_id", "item_id", "split"]).to_pylist()
+    left = sum(r["item_id"] in wrong and r["prediction_id"] not in judged and r["split"] != "test" for r in rows)
+    return [Todo(f"{left:,} wrong outputs of {last.name} were seen by nobody", "curate tag")] if left else []

@@ -1,0 +1,50 @@
+"""What is waiting in a workspace: not built, trained, evaluated or looked at, each with its command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from curation.library import build
+from curation.runs import read_run, run_place, write_run
+from curation.workspace import Workspace, init_workspace
+from tests.review_data import evaluation
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Workspace:
+    made = init_workspace(tmp_path / "w")
+    rows = [json.dumps({"question": f"What is {i} and {i + 1}?", "answer": f"Number {i * 7}."}) for i in range(30)]
+    (made.root / "data" / "raw" / "a.jsonl").write_text("\n".join(rows) + "\n")
+    return made
+
+
+def waiting(here: Workspace, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    assert main(["-C", str(here.root), "status", "--json"]) == 0
+    return {one["command"]: one["what"] for one in json.loads(capsys.readouterr().out)["todo"]}
+
+
+def test_each_thing_that_waits_is_said_with_its_command(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(waiting(here, capsys)) == {"curate build"}
+    build(here)
+    capsys.readouterr()
+    assert set(waiting(here, capsys)) == {"curate train --check"}
+    one = evaluation(run_place(here).experiments, lambda i: f"answer {i % 25}")
+    assert waiting(here, capsys) == {"curate tag": f"5 wrong outputs of {one.name} were seen by nobody"}
+    write_run(one.of, replace(read_run(one.of), state="interrupted"))
+    assert waiting(here, capsys)["curate train --resume experiment_001"] == "experiment_001 was stopped"
+
+
+def test_a_newer_version_is_told_until_it_is_trained_on(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    build(here)
+    evaluation(run_place(here).experiments)
+    (here.root / "data" / "raw" / "b.jsonl").write_text(
+        '{"question": "Where is the manual kept?", "answer": "In the drawer."}\n'
+    )
+    build(here)
+    capsys.readouterr()
+    assert waiting(here, capsys) == {"curate train": "v2 is newer than the last run, which is of v1"}
