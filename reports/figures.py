@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from reports.document import Document
 from reports.html import to_svg
 
 _SCALE = 2  # pixels of a PNG to a pixel of the chart
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Within, Altair does not check each part of a chart against its schema, which takes longer than to draw it."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):
+        yield
 
 
 def drawn(document: Document) -> dict[str, str]:

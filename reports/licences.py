@@ -9,7 +9,7 @@ from typing import Final
 # Licences that a derivative keeps, by how the hub writes them: https://huggingface.co/docs/hub/repositories-licenses
 _KEPT: Final = re.compile(r"llama[234](\.[0-9])?|gemma|deepfloyd-if-license|fair-noncommercial-research-license")
 _LLAMA: Final = re.compile(
-    r"(?:^|/|[-_])(?:meta[-_])?(?:code)?llama[-_ ]?(?P<version>2|3(?:[._][123])?|4)(?![0-9])", re.IGNORECASE
+    r"(?:^|/|[-_])(?:meta[-_])?llama[-_ ]?(?P<version>2|3(?:[._][123])?|4)(?![0-9])", re.IGNORECASE
 )
 _NON_COMMERCIAL: Final = re.compile(r"(?:^|[-_ ])(?:nc|non-?commercial)(?:$|[-_ ])|noncommercial", re.IGNORECASE)
 _SHARE_ALIKE: Final = re.compile(r"(?:^|[-_ ])(?:sa)(?:$|[-_ ])|^a?gpl", re.IGNORECASE)
@@ -23,6 +23,8 @@ def llama_licence(base: str) -> str | None:
     """
     if re.search(r"open_?llama|tinyllama", base, re.IGNORECASE):
         return None
+    if re.search(r"(?:^|/|[-_])code-?llama", base, re.IGNORECASE):
+        return "llama2"
     found = _LLAMA.search(base)
     return f"llama{found['version'].replace('_', '.')}" if found else None
 

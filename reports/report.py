@@ -10,7 +10,7 @@ from typing import Final
 from curation.errors import ConfigError
 from curation.store.files import disk_errors, replace_file
 from reports.document import Block, Document, Section
-from reports.figures import drawn, to_png
+from reports.figures import drawn, to_png, unchecked
 from reports.html import to_html
 from reports.markdown import to_markdown
 from reports.sections import data, errors, limits, metrics, provenance, training, verdict
@@ -55,9 +55,10 @@ def _section(title: str, blocks: list[Block]) -> Section:
 def write_report(of: Subject, folder: Path) -> Written:
     """NAME.html (whole by itself), NAME.md and figures/NAME/*.png and *.svg in `folder`."""
     require_drawing()
-    made = document(of)
+    with unchecked():
+        made = document(of)
+        svgs = drawn(made)
     pictures = f"figures/{of.name}"
-    svgs = drawn(made)
     files = {f"{of.name}.html": to_html(made, svgs).encode(), f"{of.name}.md": to_markdown(made, pictures).encode()}
     figures = {f"{pictures}/{name}.svg": svg.encode() for name, svg in svgs.items()}
     figures |= {f"{pictures}/{name}.png": to_png(svg) for name, svg in svgs.items()}

@@ -13,7 +13,7 @@ from reports.cells import number, table
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
 from reports.document import Block, Code, Figure, Text
-from reports.sections.subject import Subject
+from reports.sections.subject import Subject, suite_of
 from reports.tables import evaluation as tables
 from reports.tables import tags as tag_tables
 
@@ -44,7 +44,7 @@ def tags(of: Subject) -> list[Block]:
 
 def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: dict[str, list[str]]) -> list[Block]:
     """Where tags by people are more frequent than elsewhere."""
-    fields = folder.suite.slices
+    fields = suite_of(folder).slices
     assert of.journal is not None
     given = tag_tables.judgements(of.journal, of.folder.name, of.taxonomy)
     if not fields or not given:
@@ -109,8 +109,9 @@ def right_by(folder: EvalFolder) -> str | None:
     known = set(folder.item_metrics(["metric"])["metric"].unique().to_pylist())
     if not known:
         return None
-    primary = folder.suite.primary.metric if (folder.path / "suite.yaml").is_file() else None
-    return next((name for name in (tables.RIGHT, primary, *sorted(known)) if name in known), None)
+    return next(
+        (name for name in (tables.RIGHT, suite_of(folder).primary.metric, *sorted(known)) if name in known), None
+    )
 
 
 def flips(of: Subject) -> list[Block]:

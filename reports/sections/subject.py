@@ -14,7 +14,8 @@ from curation.store.journal import Journal, open_journal
 from curation.workspace import Workspace
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.sides import BASE, Part, chosen
-from eval.folder import EvalFolder
+from eval.folder import SUITE, EvalFolder
+from eval.suite import Suite
 from eval.taxonomy import Taxonomy, load_taxonomy
 
 
@@ -103,6 +104,11 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
     )
 
 
+def suite_of(folder: EvalFolder) -> Suite:
+    """The evaluation's; the default one where none lies beside it, as of predictions from elsewhere."""
+    return folder.suite if (folder.path / SUITE).is_file() else Suite()
+
+
 def _base(place: RunPlace) -> Path:
     return resolve_run(place.experiments, "latest", "base")
 
@@ -110,7 +116,7 @@ def _base(place: RunPlace) -> Path:
 def _evaluation(folder: Path, run: Run) -> tuple[EvalFolder | None, str]:
     """The newest finished evaluation, one of test only where there is no other."""
     done = Part(folder, run).evals
-    found = next((one for one in done if not one.suite.is_test), None) or next(iter(done), None)
+    found = next((one for one in done if not suite_of(one).is_test), None) or next(iter(done), None)
     if found is not None:
         return found, ""
     state = state_now(folder, run)
@@ -134,13 +140,15 @@ def _comparison(
     settings: Settings,
 ) -> tuple[Comparison | None, str]:
     """From stored answers alone: a report asks no model."""
-    if evaluation is None:
+    if evaluation is None and len(refs) < 2:
         return None, no_evaluation
     try:
         sides = chosen(place.experiments, [ref for ref in refs if len(refs) > 1 or ref != BASE])
+        if evaluation is None:
+            raise ConfigError(no_evaluation)
         return compare(place.experiments, sides, store, settings), ""
     except CurateError as error:
-        if len(refs) > 1:
+        if len(refs) > 1 or settings.suite:
             raise
         return None, str(error)
 

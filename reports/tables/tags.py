@@ -91,4 +91,5 @@ def steadiness(journal: Journal, taxonomy: Taxonomy) -> pd.DataFrame:
 
 
 def _present(tag: Tag, taxonomy: Taxonomy) -> Tag:
-    return replace(tag, tag=taxonomy.present(tag.tag, tag.taxonomy))
+    now = taxonomy.present(tag.tag, tag.taxonomy)
+    return tag if now == tag.tag else replace(tag, tag=now)

@@ -1,0 +1,189 @@
+"""Model and dataset cards: the hub's library reads them, their numbers are the stored ones, licences are not bent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.cli import main
+from curation.library import open_store
+from curation.workspace import Workspace
+from eval.folder import EvalFolder
+from reports.dataset_card import Parts, axolotl, exported, llama_factory
+from reports.licences import conflicts, llama_licence, own_licence
+from tests.compared import base_of, built, right_at, run_of
+from tests.reported import arc, evaluated
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    found = built(tmp_path_factory.mktemp("card") / "work", 120)
+    evaluated(found, base_of(found), right_at(0.3, "base"), arc(0.5, 0, 60))
+    evaluated(found, run_of(found), right_at(0.6, "run"), arc(0.5, 1, 60))
+    run_of(found, seed=7)  # experiment_003, never evaluated
+    return found
+
+
+def curate(made: Workspace, *words: str) -> int:
+    return main([*words, "-C", str(made.root)])
+
+
+def test_the_hub_reads_the_model_card_and_its_numbers_are_the_stored_ones(made: Workspace) -> None:
+    from huggingface_hub import ModelCard
+
+    asked = ("--licence", "apache-2.0", "--base", "org/base", "--dataset", "me/data", "--name", "desk")
+    assert curate(made, "card", "002", *asked) == 0
+    run = made.root / "experiments" / "experiment_002"
+    data = ModelCard.load(run / "README.md").data
+    assert (data.base_model, data.datasets, data.license, data.model_name) == (
+        "org/base",
+        ["me/data"],
+        "apache-2.0",
+        "desk",
+    )
+    found = {(one.dataset_split or one.dataset_name, one.metric_type): one.metric_value for one in data.eval_results}
+    rows = EvalFolder.open(run / "eval-1").metrics().to_pylist()
+    told = {("ARC-Easy" if r["split"] == "arc-easy" else r["split"], r["metric"]): r["value"]
+            for r in rows if r["slice"] == "all"}  # fmt: skip
+    assert found == told
+    assert len(found) == 8
+    assert all(one.dataset_type == "allenai/ai2_arc" for one in data.eval_results if one.dataset_name == "ARC-Easy")
+
+
+def test_a_run_that_was_not_evaluated_has_a_card_that_says_so(
+    made: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from huggingface_hub import ModelCard
+
+    assert curate(made, "card", "003", "--to", str(made.root / "out")) == 0
+    assert "experiment_003 was not evaluated; curate eval experiment_003" in capsys.readouterr().out
+    card = ModelCard.load(made.root / "out" / "README.md")
+    assert card.data.eval_results is None
+    assert "Not evaluated: experiment\\_003 was not evaluated" in card.text
+
+
+def test_licence_conflicts_are_told_and_written(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = (
+        "--licence",
+        "mit",
+        "--base",
+        "unsloth/Meta-Llama-3.1-8B-bnb-4bit",
+        "--data-licence",
+        "cc-by-nc-4.0",
+        "--json",
+    )
+    assert curate(made, "card", "002", *asked) == 0
+    against = json.loads(capsys.readouterr().out)["conflicts"]
+    assert ["mit" in line for line in against] == [True, True]
+    assert ["llama3.1" in against[0], "not for commercial use" in against[1]] == [True, True]
+    text = (made.root / "experiments" / "experiment_002" / "README.md").read_text()
+    assert text.count("Conflict: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "licence"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "llama3.1"),
+        ("unsloth/Meta-Llama-3.1-8B-bnb-4bit", "llama3.1"),
+        ("NousResearch/Llama-2-7b-hf", "llama2"),
+        ("meta-llama/Meta-Llama-3-8B", "llama3"),
+        ("codellama/CodeLlama-7b-hf", "llama2"),
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0", None),
+        ("openlm-research/open_llama_3b_v2", None),
+        ("models/llamas-of-peru", None),
+        ("Qwen/Qwen2.5-0.5B", None),
+    ],
+)
+def test_a_llama_is_known_by_its_name_and_others_are_not(name: str, licence: str | None) -> None:
+    assert llama_licence(name) == licence
+
+
+@pytest.mark.parametrize(
+    ("base", "base_licence", "data", "claimed", "count"),
+    [
+        ("meta-llama/Llama-3.1-8B", "llama3.1", (), "llama3.1", 0),
+        ("meta-llama/Llama-3.1-8B", "llama3.1", (), "mit", 1),
+        ("someone/Llama-3.1-8B-tuned", "mit", (), None, 1),
+        ("someone/Llama-3.1-8B-tuned", "mit", (), "mit", 2),
+        ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("cc-by-nc-4.0",), "apache-2.0", 1),
+        ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("cc-by-nc-4.0",), "cc-by-nc-4.0", 0),
+        ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("cc-by-nc-4.0",), None, 1),
+        ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("cc-by-sa-3.0",), "mit", 1),
+        ("org/base", "cc-by-nc-4.0", (), "mit", 1),
+        ("org/base", "gemma", (), "mit", 1),
+        ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("mit",), "mit", 0),
+    ],
+)
+def test_conflicts(base: str, base_licence: str, data: tuple[str, ...], claimed: str | None, count: int) -> None:
+    assert len(conflicts(base, base_licence, data, claimed)) == count
+
+
+def test_what_nobody_claims_is_taken_from_a_base_that_binds() -> None:
+    assert own_licence("meta-llama/Llama-3.1-8B", None, None) == "llama3.1"
+    assert own_licence("org/base", "gemma", None) == "gemma"
+    assert own_licence("Qwen/Qwen2.5-0.5B", "apache-2.0", None) is None
+
+
+def test_load_dataset_finds_the_splits_of_a_card(
+    made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from datasets import load_dataset
+    from huggingface_hub import DatasetCard
+
+    out = tmp_path / "out"
+    assert curate(made, "card", "v1", "--to", str(out)) == 2
+    assert "holds no export; write one with curate export v1 --to" in capsys.readouterr().err
+    assert curate(made, "export", "v1", "--to", str(out)) == 0
+    assert curate(made, "card", "v1", "--to", str(out), "--licence", "cc-by-4.0") == 0
+    assert DatasetCard.load(out / "README.md").data.license == "cc-by-4.0"
+    found = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    assert {split: part.num_rows for split, part in found.items()} == open_store(made.root).version("v1").rows
+    entries = json.loads((out / "dataset_info.json").read_text())
+    assert [entry["file_name"] for entry in entries.values()] == ["train.jsonl", "validation.jsonl", "test.jsonl"]
+    (entry,) = yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"]
+    assert (entry["path"], entry["ds_type"], entry["type"]) == ("train.jsonl", "json", "chat_template")
+
+
+@pytest.mark.parametrize("layout", ["messages", "sharegpt", "alpaca", "prompt_completion"])
+def test_trainers_are_told_of_columns_that_the_files_have(made: Workspace, tmp_path: Path, layout: str) -> None:
+    version = open_store(made.root).version("v1")
+    version.export(tmp_path / layout, layout=layout)
+    manifest = exported(version, tmp_path / layout)
+    line = json.loads((tmp_path / layout / "train.jsonl").read_text().splitlines()[0])
+    entry = llama_factory(manifest, "t", Parts(False, False, False))["t-train"]
+    assert set(entry["columns"].values()) <= set(line)
+    assert any(name in line for name in named(axolotl(manifest, Parts(False, False, False))[0], line))
+
+
+def named(entry: dict[str, Any], line: dict[str, Any]) -> set[Any]:
+    if entry["type"] == "alpaca":
+        return {"instruction"}
+    return {entry.get("field_messages"), *(entry["type"].values() if isinstance(entry["type"], dict) else ())}
+
+
+def test_alpaca_with_a_history_has_no_axolotl_entry_that_would_lose_it(made: Workspace, tmp_path: Path) -> None:
+    version = open_store(made.root).version("v1")
+    version.export(tmp_path / "a", layout="alpaca")
+    manifest = exported(version, tmp_path / "a")
+    assert axolotl(manifest, Parts(True, False, False)) == axolotl(manifest, Parts(False, True, False)) == []
+
+
+def test_a_readme_of_somebody_else_stays(made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").write_text("mine\n")
+    assert curate(made, "card", "002", "--to", str(tmp_path)) == 2
+    assert "curate did not write it" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == "mine\n"
+    assert curate(made, "card", "002", "--to", str(tmp_path), "--force") == 0
+    assert curate(made, "card", "002", "--to", str(tmp_path)) == 0
+
+
+def test_bad_cards_are_one_line(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert curate(made, "card", "001") == 2
+    assert "experiment_001: is a base, not a training" in capsys.readouterr().err
+    assert curate(made, "card", "v9") == 2
+    assert curate(made, "card", "v1", "--base", "x") == 2
+    assert "are for a run's card" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+"""`curate report`: what it writes, and what it says where parts are missing or wrong."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("altair")
+
+from app.cli import main
+from curation.runs import read_run, write_run
+from curation.workspace import Workspace
+from tests.compared import base_of, built, right_at, run_of
+from tests.reported import arc, evaluated
+from tests.review_data import evaluation
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = built(tmp_path_factory.mktemp("reports") / "work", 150, split={"ratios": {"train": 0.4, "validation": 0.6}})
+    evaluated(made, base_of(made), right_at(0.3, "base"), arc(0.5, 0, 60))
+    evaluated(made, run_of(made), right_at(0.9, "run"), arc(0.5, 1, 60))
+    run_of(made, seed=9)  # experiment_003, never evaluated
+    return made
+
+
+@pytest.fixture
+def made(whole: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(whole.root, tmp_path / "work")
+    return Workspace(tmp_path / "work", tmp_path / "work" / "recipe.yaml")
+
+
+def report(made: Workspace, *words: str) -> int:
+    return main(["report", *words, "-C", str(made.root)])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_report_is_a_page_markdown_and_figures(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(made, "002", "--json") == 0
+    found = told(capsys)
+    folder = made.root / "reports"
+    assert found["missing"] == []
+    assert found["html"] == str(folder / "v1-experiment_002.html")
+    page, text = (Path(found[name]).read_text() for name in ("html", "markdown"))
+    assert "://" not in re.sub(r"http://www\.w3\.org/\S+", "", page)
+    assert "<script" not in page
+    shown = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert shown
+    assert all((folder / path).read_bytes().startswith(b"\x89PNG") for path in shown)
+    names = sorted(Path(path).name for path in found["figures"])
+    assert names == sorted(path.name for path in (folder / "figures" / "v1-experiment_002").iterdir())
+    assert "experiment_002 (v1) is better than base on token_f1" in page
+    assert not list(folder.rglob(".tmp-*"))
+
+
+def test_the_same_report_again_is_the_same_and_leaves_no_old_figure(
+    made: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(made, "002") == 0
+    folder = made.root / "reports"
+    first = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    old = folder / "figures" / "v1-experiment_002" / "gone.png"
+    old.write_bytes(b"")
+    assert report(made, "002") == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
+
+
+def test_a_run_without_evaluation_has_a_report_that_says_what_to_do(
+    made: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(made, "003", "--json") == 0
+    found = told(capsys)
+    assert found["missing"] == ["experiment_003 was not evaluated; curate eval experiment_003"]
+    assert (
+        "Not evaluated: experiment_003 was not evaluated; curate eval experiment_003."
+        in Path(found["html"]).read_text()
+    )
+
+
+def test_an_interrupted_run(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = made.root / "experiments" / "experiment_003"
+    write_run(folder, replace(read_run(folder), state="interrupted", detail="stopped at step 7"))
+    assert report(made, "003", "--json") == 0
+    found = told(capsys)
+    assert "go on with curate train --resume experiment_003" in found["missing"][0]
+    assert "- the run is interrupted: stopped at step 7" in Path(found["html"]).read_text()
+
+
+def test_a_version_that_is_gone(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = made.root / "experiments" / "experiment_002"
+    write_run(folder, replace(read_run(folder), version={"name": "v7", "id": "ef" * 32, "rows": {"train": 9}}))
+    assert report(made, "002", "--json") == 0
+    line = "version v7 (efefefef) is not in this store (dropped, or built elsewhere); what is said of it comes from"
+    line += " run.json"
+    found = told(capsys)
+    assert line in found["missing"]
+    assert line in Path(found["html"]).read_text()
+
+
+def test_a_moved_workspace_has_the_same_report(
+    made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(made, "002") == 0
+    before = (made.root / "reports" / "v1-experiment_002.html").read_bytes()
+    made.root.rename(tmp_path / "elsewhere")
+    assert main(["report", "002", "-C", str(tmp_path / "elsewhere")]) == 0
+    assert (tmp_path / "elsewhere" / "reports" / "v1-experiment_002.html").read_bytes() == before
+
+
+def test_runs_without_a_workspace_and_what_models_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Answers with nothing beside them: no store, no suite, no journal, and no text of theirs becomes markup."""
+    evaluation(tmp_path / "experiments", lambda i: "<script>alert(1)</script>" if i % 3 else f"answer {i}", items=40)
+    assert main(["report", "-C", str(tmp_path), "--json"]) == 0
+    found = told(capsys)
+    assert "version v1 (12345678): there is no store here" in " ".join(found["missing"])
+    page = Path(found["html"]).read_text()
+    assert "0.350" in page  # 14 of 40 are right
+    assert "<script" not in page
+    assert "No tags yet" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("042",), 'run "042" is not known'),
+        (("001", "002", "003"), "3 sides; name two"),
+        (("001", "003"), "experiment_003 was not evaluated; curate eval experiment_003"),
+        (("002", "--suite", "other"), "was not evaluated with suite other"),
+    ],
+)
+def test_bad_input_is_one_line(
+    made: Workspace, words: Sequence[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(made, *words) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("curate report:")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_folder_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "-C", str(tmp_path)]) == 2
+    assert "no training yet; make one with curate train" in capsys.readouterr().err
+
+
+def test_missing_extras_name_the_install_line(
+    made: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = builtins.__import__
+
+    def absent(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "vl_convert":
+            raise ModuleNotFoundError("No module named 'vl_convert'", name="vl_convert")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    assert report(made, "002") == 2
+    assert 'curate report: vl_convert is not installed; pip install "curate[app]"' in capsys.readouterr().err
+
+
+def test_the_command_line_starts_without_drawing() -> None:
+    heavy = "{'altair', 'pandas', 'torch', 'vl_convert'} & set(sys.modules)"
+    code = f"import sys, app.cli.report, app.cli.card, app.cli.project; sys.exit(len({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
