@@ -295,8 +295,10 @@ def main() -> None:
     results = {}
     for setting in (*SETTINGS, *SEEDS):
         if re.search(args.only, setting.name):
-            run = simulate if isinstance(setting, Setting) else simulate_seeds
-            results[setting.name] = run(setting, args.runs)  # type: ignore[operator]
+            if isinstance(setting, Setting):
+                results[setting.name] = simulate(setting, args.runs)
+            else:
+                results[setting.name] = simulate_seeds(setting, args.runs)
             print(setting.name, json.dumps(results[setting.name]), flush=True)
     if args.out:
         args.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")

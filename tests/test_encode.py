@@ -14,14 +14,13 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from curation.errors import ConfigError
-from curation.source import Row
+from curation.source import OfferedTemplate, Row
 from tests.shared_data import shared
 from tests.tiny_model import CHAT_TEMPLATE, TEXT, tiny_model
 from train.config import TrainingConfig
 from train.encode import IGNORED, Encoded, Refused, encode, encode_all
 from train.model.template import (
     ModelTemplate,
-    OfferedTemplate,
     choose_training_template,
     continued_ids,
     stored_template,
