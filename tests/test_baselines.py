@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 pytest.importorskip("torch")
@@ -174,6 +175,15 @@ def test_examples_that_do_not_fit_are_left_out_whole(
     assert max(map(int, used)) < 12
     assert min(map(int, used)) > 0
     assert set(sat.folder.predictions(["finish_reason"])["finish_reason"].to_pylist()) <= {"stop", "length"}
+    item = next(exam(root).read())
+    (path,) = (sat.folder.of / "outputs").glob("*.jsonl")
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    (line,) = [line for line in lines if line["item_id"].startswith(item.item_id)]
+    prompt = item.messages[-1]["content"]
+    ranked = sorted(examples.rows, key=lambda row: -similarity(prompt, row.prompt))[: line["shots"]]
+    turns = [turn for one in reversed(ranked) for turn in pair(one.prompt, one.answer)]
+    (alone,) = generate(loaded, [Item("x", {"messages": [*turns, *item.messages]})], few.generation)
+    assert (line["prompt_tokens"], line["text"]) == (alone.prompt_tokens, alone.text)
 
 
 def test_they_are_found_by_the_exam_that_they_sat(

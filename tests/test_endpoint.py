@@ -60,7 +60,7 @@ WEAK = {
     "overloaded": Reply(429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0"}),
     "html": Reply(200, HTML),
     "cut json": Reply(200, b'{"choices": [{"message": {"cont'),
-    "shorter than it says": Reply(200, b'{"choices": []}', claim=4000),
+    "shorter than it says": Reply(200, said("cut here").body, claim=4000),
     "no choice": Reply(200, b'{"choices": []}'),
     "no message": Reply(200, b'{"choices": [{"text": "x"}]}'),
     "no text": said(None),

@@ -234,7 +234,7 @@ def test_items_of_a_cluster_count_together() -> None:
 
 def test_an_item_without_a_value_somewhere_counts_nowhere() -> None:
     values = np.ones((4, 40))
-    values[3, 0] = np.nan
+    values[:, 0] = 5, 5, 5, np.nan
     found = effects(TWO, measures(values), np.arange(40), {})
     assert {(one.difference.n, one.difference.left_out) for one in found} == {(39, 1)}
     assert effects(TWO, measures(values), np.arange(40), {})[0].value == 1.0

@@ -72,6 +72,10 @@ def test_the_prompts_are_those_that_the_model_saw(root: Path) -> None:
     record = with_system({"messages": on}, loaded.system_prompt)
     (alone,) = generate(loaded, [Item("x", record)], GenerationSettings(max_new_tokens=4))
     assert alone.text == texts[1]["output"]
+    path = next((run / "outputs").glob("variants-*.jsonl"))
+    lines = {line["text"]: line["prompt_tokens"] for line in map(json.loads, path.read_text().splitlines())}
+    bare = len(loaded.template.prompt_ids(loaded.tokenizer, {"messages": off}))
+    assert lines[texts[0]["output"]] == bare
 
 
 @pytest.mark.parametrize(
