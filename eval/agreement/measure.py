@@ -57,8 +57,10 @@ def agreement(
         return Agreement(coefficient, np.nan, np.nan, np.nan, 0, table.shape[1])
     value = float(chosen.value(per_item.sum(0), len(names)))
     generator = np.random.default_rng(seed)
+    # Items that are rated alike are drawn together: the same distribution, and a handful of kinds instead of all items.
+    kinds, count = np.unique(per_item, axis=0, return_counts=True)
     drawn = [
-        chosen.value(generator.multinomial(len(table), np.full(len(table), 1 / len(table)), n) @ per_item, len(names))
+        chosen.value(generator.multinomial(len(table), count / len(table), n) @ kinds, len(names))
         for n in _parts(resamples)
     ]
     values = np.concatenate(drawn) if drawn else np.array([np.nan])

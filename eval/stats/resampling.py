@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from eval.metrics.metric import Floats
 from eval.stats.distributions import NORMAL, t_quantile
@@ -13,20 +16,34 @@ from eval.stats.exam import Exam, Side, blocks
 RESAMPLES: Final = 2_000
 PERMUTATIONS: Final = 10_000
 _MOST_ENUMERATED: Final = 13  # clusters: 8,192 ways to swap, fewer than the random draws they replace
+_MOST_KEPT: Final = 32_000_000  # counts, as a rule of one byte each
 _ROUNDING: Final = 1e-12  # a swapped difference this near to the observed one (relative) counts as equal to it
 
 
 def bootstrap(exam: Exam, seed: int, resamples: int = RESAMPLES) -> Floats:
     """Corpus values [sides, resamples]: clusters drawn with replacement, the same ones for every side."""
-    rng = np.random.default_rng(seed)
+    sizes = tuple(blocks(resamples, exam))
+    kept = resamples * exam.clusters <= _MOST_KEPT
     values = []
-    for size in blocks(resamples, exam):
-        drawn = rng.integers(0, exam.clusters, (size, exam.clusters))
-        drawn += exam.clusters * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * exam.clusters).reshape(size, exam.clusters)
+    for counts in _kept(exam.clusters, seed, sizes) if kept else _drawn(exam.clusters, seed, sizes):
         weights = counts.astype(np.float64)
         values.append(np.stack([side.over(weights) for side in exam.sides]))
     return np.concatenate(values, axis=1)
+
+
+def _drawn(clusters: int, seed: int, sizes: Sequence[int]) -> Iterator[npt.NDArray[np.int64]]:
+    """How often each cluster is in each resample, a block of resamples at a time."""
+    rng = np.random.default_rng(seed)
+    for size in sizes:
+        drawn = rng.integers(0, clusters, (size, clusters))
+        drawn += clusters * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
+
+
+@lru_cache(maxsize=4)
+def _kept(clusters: int, seed: int, sizes: tuple[int, ...]) -> list[npt.NDArray[np.unsignedinteger[Any]]]:
+    """The same, kept: all metrics of an exam are resampled alike, and to draw takes most of the time."""
+    return [counts.astype(np.min_scalar_type(counts.max())) for counts in _drawn(clusters, seed, sizes)]
 
 
 def interval(values: Floats, clusters: int, level: float = 0.95) -> tuple[float, float]:
