@@ -11,16 +11,23 @@ from collections.abc import Mapping
 from statistics import fmean, pstdev
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("altair")
 
 from curation.runs import run_place
+from curation.store.journal import open_journal
+from curation.store.looks import add_look
 from curation.workspace import Workspace
+from reports.charts import evaluation as charts
 from reports.document import Document, Figure, Table, Text
 from reports.report import document
 from reports.sections.subject import Subject, subject
+from reports.sections.training import thinned
+from tests.compared import row
 from tests.reported import reported
 
 Rows = list[dict[str, Any]]
@@ -332,3 +339,61 @@ def test_limits_say_what_was_measured(page: Document, of: Subject) -> None:
     text = said(page, "Limitations")
     for check in of.comparison.checks:
         assert (f"gate {check.name}" in text) != check.passed
+
+
+def test_curves_are_those_of_the_journal(made: Workspace, page: Document) -> None:
+    con = sqlite3.connect(run_place(made).journal)
+    logged = con.execute("select run, name, step, value from metrics where run in ('experiment_004', 'experiment_005')")
+    figure = next(figure for figure in page.figures() if figure.name == "loss")
+    (drawn,) = figure.chart.to_dict()["datasets"].values()
+    assert {(p["run"], p["metric"], p["step"], p["value"]) for p in drawn} == set(logged)
+    (table,) = tables(page, "Training")
+    assert [row[:4] for row in table.rows] == [
+        ["experiment_004", "v2", "1", "1.500"],
+        ["experiment_005", "v2", "2", "1.500"],
+    ]
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
+    table = pd.DataFrame({"run": "r", "metric": "train_loss", "step": range(5001), "value": 1.0})
+    kept = thinned(table)
+    assert 300 <= len(kept) <= 600
+    assert kept["step"].iloc[-1] == 5000
+    assert kept["step"].is_monotonic_increasing
+
+
+def test_what_changed_in_the_data_is_what_the_files_say(made: Workspace) -> None:
+    of = subject(made, made.root, ["002,003", "004,005"])
+    found = document(of)
+    text = said(found, "What changed in the data")
+    old, new = ({json.loads(one)["id"] for one in lines} for lines in (row_lines(range(300)), row_lines(range(5, 360))))
+    assert text.endswith(f"in all {len(new - old)} added, {len(old - new)} removed.")
+    (table,) = tables(found, "What changed in the data")
+    assert sum(int(row[-1]) for row in table.rows) == len(old ^ new)
+
+
+def row_lines(numbers: range) -> list[str]:
+    return [json.dumps(row(number)) for number in numbers]
+
+
+@pytest.mark.parametrize("rows", [1, 12_000])
+def test_charts_take_any_number_of_outputs(rows: int) -> None:
+    """Altair refuses tables of over 5,000 rows."""
+    rng = np.random.default_rng(0)
+    sure = pd.DataFrame({"item_id": "x", "confidence": rng.random(rows), "right": rng.integers(0, 2, rows)})
+    (drawn,) = charts.confidence(sure).to_dict()["datasets"].values()
+    assert sum(line["outputs"] for line in drawn) == rows
+    coverage = pd.DataFrame({"coverage": np.linspace(0, 1, rows), "risk": 0.5})
+    assert charts.risk_coverage(coverage).to_dict()
+
+
+def test_looks_at_test_are_counted(made: Workspace) -> None:
+    of = subject(made, made.root, [])
+    assert of.version is not None
+    assert of.store is not None
+    assert said(document(of), "Looks at test") == "Test was never looked at in this lineage."
+    first = of.store.lineage(of.version.info)[-1].id
+    with open_journal(run_place(made).journal) as book:
+        for run in ("experiment_004", "experiment_005"):
+            add_look(book, first, of.version.id, run, 36)
+    assert said(document(of), "Looks at test").startswith("Look 2 at this test, after 1 of experiment_004.")
