@@ -151,6 +151,18 @@ def test_bad_input_is_one_line(
     assert said in lines[0]
 
 
+def test_a_suite_that_is_named_is_the_one_reported_on(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    run = made.root / "experiments" / "experiment_002"
+    shutil.copytree(run / "eval-1", run / "eval-2")
+    newer = read_run(run / "eval-2")
+    write_run(run / "eval-2", replace(newer, name="eval-2", settings={**newer.settings, "suite": "other"}))
+    for suite, name in (("small", "eval-1"), ("other", "eval-2")):
+        assert report(made, "002", "--suite", suite, "--json") == 0
+        page = Path(told(capsys)["html"]).read_text()
+        assert f"experiment_002/{name}" in page
+        assert f"curate eval experiment_002 --suite {suite}" in page
+
+
 def test_a_folder_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "-C", str(tmp_path)]) == 2
     assert "no training yet; make one with curate train" in capsys.readouterr().err

@@ -15,12 +15,16 @@ from reports.sections.subject import Subject
 
 def provenance(of: Subject) -> list[Block]:
     """run.json of every run concerned; not the machine's name, which is nobody's business."""
-    blocks: list[Block] = []
+    facts = {part.name: _facts(part.run) for part in of.runs}
+    names = [name for name in next(iter(facts.values())) if any(told[name] for told in facts.values())]
+    alike = [name for name in names if len({told[name] for told in facts.values()}) == 1]
+    first = next(iter(facts.values()))
+    rows = [[name, *(told[name] or "-" for told in facts.values())] for name in names if name not in alike]
+    same = [[name, first[name]] for name in alike]
+    blocks: list[Block] = [Table(("", *facts), rows)] if rows else []
+    blocks += [Table((", ".join(facts), ""), same)] if same else []
     for part in of.runs:
-        run = part.run
-        rows = [[name, value] for name, value in _facts(run).items() if value]
-        blocks.append(Table((part.name, ""), rows))
-        changed = changed_settings(run.config or {}) if run.kind == "training" else {}
+        changed = changed_settings(part.run.config or {}) if part.run.kind == "training" else {}
         if changed:
             text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).strip()
             blocks.append(Code(text, f"settings of {part.name} off their default"))
@@ -88,9 +92,10 @@ def commands(of: Subject) -> list[Block]:
                 f"curate train --set {shlex.quote(f'base_model={part.run.base}')} --set version={part.version_name}"
                 f"{sets}{seeds}"
             )
+    for one in sorted(of.evaluations, key=lambda one: one.name):
+        suite = one.run.settings.get("suite")
+        lines.append(f"curate eval {one.of.name}" + (f" --suite {suite}" if suite not in (None, "default") else ""))
     if of.evaluation is not None:
-        suite = of.evaluation.run.settings.get("suite")
-        lines.append(f"curate eval {of.folder.name}" + (f" --suite {suite}" if suite not in (None, "default") else ""))
         lines.append(f"curate eval {of.folder.name} --recompute")
     if of.comparison is not None:
         lines.append(" ".join(["curate compare", *of.asked]))

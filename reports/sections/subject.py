@@ -37,7 +37,7 @@ class Subject:
     store: Store | None
     journal: Journal | None
     taxonomy: Taxonomy
-    asked: tuple[str, ...]
+    asked: tuple[str, ...]  # words behind curate compare and curate report
 
     @property
     def name(self) -> str:
@@ -58,11 +58,11 @@ class Subject:
         """One of each run that was evaluated on the same split as this one."""
         if self.evaluation is None:
             return []
-        split = (self.evaluation.run.settings.get("exam") or {}).get("split")
         found = [self.evaluation]
         for part in self.runs:
-            alike = (e for e in part.evals if (e.run.settings.get("exam") or {}).get("split") == split)
-            one = next(alike, None)
+            alike = [e for e in part.evals if _split(e) == _split(self.evaluation)]
+            suite = self.evaluation.run.settings.get("suite")
+            one = next((e for e in alike if e.run.settings.get("suite") == suite), next(iter(alike), None))
             if one is not None and part.name != self.folder.name:
                 found.append(one)
         return found
@@ -81,8 +81,9 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
     if run.kind == "evaluation":
         raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
     store = open_store(workspace.store_path) if workspace and (workspace.store_path / "CURRENT").exists() else None
-    evaluation, no_evaluation = _evaluation(folder, run)
-    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings or Settings())
+    settings = settings or Settings()
+    evaluation, no_evaluation = _evaluation(folder, run, settings.suite)
+    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
     version, no_version = _version(store, run)
     journal = open_journal(place.journal) if place.journal.is_file() else None
     return Subject(
@@ -100,8 +101,12 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
         store,
         journal,
         load_taxonomy(root),
-        tuple(refs),
+        (*refs, *(("--suite", settings.suite) if settings.suite else ())),
     )
+
+
+def _split(folder: EvalFolder) -> object:
+    return (folder.run.settings.get("exam") or {}).get("split")
 
 
 def suite_of(folder: EvalFolder) -> Suite:
@@ -113,16 +118,19 @@ def _base(place: RunPlace) -> Path:
     return resolve_run(place.experiments, "latest", "base")
 
 
-def _evaluation(folder: Path, run: Run) -> tuple[EvalFolder | None, str]:
-    """The newest finished evaluation, one of test only where there is no other."""
-    done = Part(folder, run).evals
+def _evaluation(folder: Path, run: Run, suite: str | None) -> tuple[EvalFolder | None, str]:
+    """The newest finished evaluation (with that suite, where one is named), of test only where there is no other."""
+    done = [one for one in Part(folder, run).evals if suite in (None, one.run.settings.get("suite"))]
     found = next((one for one in done if not suite_of(one).is_test), None) or next(iter(done), None)
     if found is not None:
         return found, ""
     state = state_now(folder, run)
     if run.kind == "training" and state != "done":
         return None, _unfinished(folder, state)
-    return None, f"{folder.name} was not evaluated; curate eval {folder.name}"
+    asked = (
+        f" with suite {suite}; curate eval {folder.name} --suite {suite}" if suite else f"; curate eval {folder.name}"
+    )
+    return None, f"{folder.name} was not evaluated{asked}"
 
 
 def _unfinished(folder: Path, state: State) -> str:
@@ -140,7 +148,7 @@ def _comparison(
     settings: Settings,
 ) -> tuple[Comparison | None, str]:
     """From stored answers alone: a report asks no model."""
-    if evaluation is None and len(refs) < 2:
+    if evaluation is None and len(refs) < 2 and not settings.suite:
         return None, no_evaluation
     try:
         sides = chosen(place.experiments, [ref for ref in refs if len(refs) > 1 or ref != BASE])
