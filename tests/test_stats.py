@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from curation.errors import DataError
 from eval.metrics import measure
 from eval.metrics.metric import Items, Measured, mean_of
+from eval.stats import resampling
 from eval.stats.compare import Difference, compare_paired, detectable, under_holm
 from eval.stats.distributions import detectable_errors, mcnemar_mid_p, t_quantile, t_two_sided, wilson
 from eval.stats.exam import exam
@@ -346,3 +347,13 @@ def test_a_gate_of_a_comparison() -> None:
     made: Difference = compare_paired(a, b, margin=0.02)
     assert (made.gate(), compare_paired(b, a, margin=0.02).gate()) == ("passed", "failed")
     assert compare_paired(*two(10), margin=0.0).gate(margin=0.0) != "passed"
+
+
+def test_resamples_are_the_same_whether_they_are_kept_or_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics of one exam share their resamples; that must not show in any number, whatever was asked before."""
+    chance = np.random.default_rng(3)
+    exams = [exam([mean_of("m", "m", chance.random(n)) for _ in range(2)]) for n in (40, 41, 40)]
+    kept = [bootstrap(one, seed) for seed in (0, 1) for one in exams]
+    monkeypatch.setattr(resampling, "_MOST_KEPT", 0)
+    drawn = [bootstrap(one, seed) for seed in (0, 1) for one in exams]
+    assert all(np.array_equal(one, other) for one, other in zip(kept, drawn, strict=True))
