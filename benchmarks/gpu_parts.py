@@ -35,11 +35,17 @@ _WARM: Final = 2  # steps before the clock starts
 _THEIR_BATCH: Final = 8  # rows: TRL's default
 
 
+def _steps(size: Size, longest: int) -> int:
+    """Fewer of the long ones: the whole call has nine minutes."""
+    return max(2, size.steps * 2048 // longest)
+
+
 class Meter(TrainerCallback):  # type: ignore[misc]
     """Tokens (padding left out), trained tokens, seconds, and steps, from the end of step _WARM on."""
 
     def __init__(self, trainer: Any, steps: int) -> None:
         self.steps, self.tokens, self.trained, self.began, self.seconds = steps, 0, 0, 0.0, 0.0
+        self._loaded = torch.cuda.memory_allocated() if _cuda() else 0  # the model alone, if nothing else was left over
         self._inner = trainer.training_step
         trainer.training_step = self._step
         trainer.add_callback(self)
@@ -64,6 +70,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]
             "tokens_per_second": round(self.tokens / self.seconds),
             "trained_tokens_per_second": round(self.trained / self.seconds),
             "tokens": self.tokens,
+            "loaded_gib": round(self._loaded / 2**30, 2) if _cuda() else None,
             "peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if _cuda() else None,
         }
 
@@ -127,10 +134,10 @@ def ours(size: Size, longest: int) -> dict[str, Any]:
         config = _config(size, longest, checkpointing)
         with tempfile.TemporaryDirectory() as out:
             trainer = _ours(size, model, rows, config, out)
-            meter = Meter(trainer, size.steps)
+            meter = Meter(trainer, _steps(size, longest))
             trainer.train()
         found[name] = meter.told() | {"estimate_gib": _estimated(size, config, rows, checkpointing)}
-        del trainer, model
+        del trainer, model, meter  # else the next one's peak has this model in it
     return found
 
 
@@ -167,7 +174,7 @@ def _their_arm(
     try:
         with tempfile.TemporaryDirectory() as out:
             trainer = made(model, rows, out, max_length=round(longest * size.scale), **changes)
-            meter = Meter(trainer, size.steps)
+            meter = Meter(trainer, _steps(size, longest))
             trainer.train()
     except torch.OutOfMemoryError:
         return {"out_of_memory": True}
