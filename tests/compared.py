@@ -65,9 +65,10 @@ def run_of(made: Workspace, version: str = "latest", seed: int = 1, **settings: 
     return folder
 
 
-def base_of(made: Workspace) -> Path:
+def base_of(made: Workspace, quantization: str = "nf4") -> Path:
     folder = new_run_folder(made.root / "experiments")
-    run = training(folder.name, kind="base", version=None, config={"quantization": "nf4"}, seeds=(), metrics={})
+    config = {"quantization": quantization}
+    run = training(folder.name, kind="base", version=None, config=config, seeds=(), metrics={})
     write_run(folder, replace(run, checkpoints=(), config_sha256=None))
     return folder
 

@@ -13,6 +13,7 @@ import pytest
 from curation.errors import ConfigError, DataError
 from curation.runs import new_run_folder, read_run, write_run
 from curation.workspace import Workspace
+from eval.compare.changed_rows import data_diff
 from eval.compare.claim import needed
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.measures import Draws
@@ -100,7 +101,8 @@ def test_two_items_never_tell_with_many_seeds_either(here: Workspace) -> None:
     base = base_of(here)
     sit(here, base, right_at(0.0, "base"), limit=2)
     for seed in range(1, 5):
-        sit(here, run_of(here, seed=seed), right_at(1.0, "run"), limit=2)
+        extra = " well" * seed  # seeds differ a little, so that their spread alone would make a verdict
+        sit(here, run_of(here, seed=seed), lambda item, extra=extra: f"{item.reference}{extra}", limit=2)
     found = compared(here)
     assert found.primary.seeds == (1, 4)
     assert found.primary.verdict == "cannot tell"
@@ -184,7 +186,7 @@ def test_seeds_of_one_training_are_taken_together_and_speak_of_the_data(here: Wo
 
 
 def test_two_seeds_of_one_training_are_the_noise_floor(here: Workspace) -> None:
-    for seed in (1, 2):
+    for seed in (1, 2, 3):
         sit(here, run_of(here, seed=seed), right_at(0.5, str(seed)))
     found = compared(here, "1", "2")
     assert found.primary.seeds == (1, 1)
@@ -226,13 +228,19 @@ def test_runs_that_are_no_seeds_of_one_another_make_no_side(here: Workspace) -> 
 
 
 def test_the_largest_flips_come_first_with_what_both_said(here: Workspace) -> None:
-    found = pair(here, 0.4, 0.5)
+    base, run = base_of(here), run_of(here)
+    sit(here, base, right_at(0.4, "base"))
+    best = right_at(0.5, "run")
+    sit(here, run, lambda item: f"{best(item)} {str(item.reference).split()[0]}")  # a little better everywhere
+    found = compared(here)
     sizes = [abs(flip.value_b - flip.value_a) for flip in found.flips]
     assert len(found.flips) == 5
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] == 1
+    assert sizes == pytest.approx([8 / 9] * 5)  # four words of five against none
     gained = [flip for flip in found.flips if flip.better]
-    assert all(flip.output_b == flip.reference and flip.output_a == "nobody knows this" for flip in gained)
+    assert gained
+    assert all(str(flip.output_b).startswith(str(flip.reference)) for flip in gained)
+    assert all(flip.output_a == "nobody knows this" for flip in gained)
     assert all((flip.value_b > flip.value_a) == flip.better for flip in found.flips)
     asked = {one["item_id"]: one["reference"] for one in found.exam.items.to_pylist()}
     assert all(asked[flip.item_id] == flip.reference for flip in found.flips)
@@ -351,3 +359,58 @@ def test_stored_baselines_stand_beside_on_the_same_items(here: Workspace) -> Non
     assert compared(here).baselines[0].diff.verdict == "worse"  # its answers to all are still there
     (here.root / "experiments" / copied.name / "eval-1" / "run.json").unlink()
     assert not compared(here).baselines
+
+
+def test_a_suite_says_which_direction_is_better(here: Workspace) -> None:
+    down = {**SUITE, "primary": {"metric": "token_f1", "margin": 0.05, "direction": "lower"}}
+    found = pair(here, 0.3, 0.5, suite=down)
+    assert found.primary.verdict == "worse"
+    assert found.checks[0].result == "failed"
+    assert not any(flip.better for flip in found.flips if flip.value_b > flip.value_a)
+
+
+def test_the_base_is_the_one_that_was_quantised_as_the_run(here: Workspace) -> None:
+    run = run_of(here, quantization="nf4")
+    sit(here, run, right_at(0.5, "run"))
+    for quantization in ("none", "nf4", "none"):
+        sit(here, base_of(here, quantization), right_at(0.3, quantization))
+    assert [model.name for model in compared(here).a.models] == ["experiment_003"]
+
+
+def test_a_benchmark_is_also_compared_on_what_no_training_held(here: Workspace) -> None:
+    base, run = base_of(here), run_of(here)
+    sit(here, base, right_at(0.5, "base"), arc=arc(0.5))
+    after = sit(here, run, right_at(0.5, "run"), arc=arc(0.5, 1))
+    lines = [{**line, "clean": line["item_id"] not in ("q3", "q8")} for line in after.benchmarks().to_pylist()]
+    after.write("benchmarks", lines)
+    (found,) = compared(here).benchmarks
+    assert found.touched == ("q3", "q8")
+    assert found.clean is not None
+    assert (found.diff.n, found.clean.n) == (600, 598)
+
+
+def test_benchmarks_that_were_asked_in_other_ways_are_not_compared(here: Workspace) -> None:
+    base, run = base_of(here), run_of(here)
+    sit(here, base, right_at(0.5, "base"), arc=arc(0.5))
+    after = sit(here, run, right_at(0.5, "run"), arc=arc(0.5, 1))
+    told = read_run(after.path)
+    asked = [{**told.settings["benchmarks"][0], "signature": "separate, 0-shot, chat"}]
+    write_run(after.path, replace(told, settings={**told.settings, "benchmarks": asked}))
+    found = compared(here)
+    assert not found.benchmarks
+    assert "arc-easy: was asked in different ways" in found.notes[0]
+    assert found.checks[1].result == "cannot tell"
+
+
+def test_a_benchmark_at_chance_level_is_said_to_be(here: Workspace) -> None:
+    base, run, better = base_of(here), run_of(here), run_of(here)
+    for folder, share in ((base, 0.25), (run, 0.26), (better, 0.4)):
+        sit(here, folder, right_at(0.5, folder.name), arc=arc(share))
+    assert compared(here, "base", "2", alone=True).benchmarks[0].at_chance
+    assert not compared(here, "base", "3", alone=True).benchmarks[0].at_chance
+
+
+def test_only_rows_of_train_may_be_near_to_a_flip(here: Workspace) -> None:
+    store = store_of(here)
+    told, rows = data_diff(store, store.resolve("v1"), store.resolve("v2"))
+    assert len(rows) == sum(told.train.values()) < sum(told.counts.values())

@@ -96,8 +96,9 @@ def test_what_either_side_learned_from_is_no_item(here: Workspace) -> None:
 def test_it_is_left_out_whichever_side_learned_from_it(here: Workspace) -> None:
     for version in ("v1", "v2"):
         sit(here, run_of(here, version), right_at(0.5, version), version="v2")
+    sit(here, here.root / "experiments" / "experiment_001", right_at(0.5, "v1"), version="v1")
     found = compared(here, "2", "1")
-    assert found.exam.version == "v2"
+    assert found.exam.version == "v2"  # the newer version's, though the second side sat another one last
     assert found.exam.left_out == {"that experiment_001 learned from": 6}
 
 
@@ -105,7 +106,8 @@ def test_the_base_learned_from_nothing(here: Workspace) -> None:
     sit(here, base_of(here), right_at(0.3, "base"), version="v2")
     sit(here, run_of(here, "v2"), right_at(0.5, "run"), version="v2")
     found = compared(here)
-    assert len(ids(found)) == found.exam.whole == 47
+    assert len(ids(found)) == found.exam.whole == found.primary.n == 47
+    assert found.primary.clusters == 46  # 600 asks nearly what 20 asks, and is resampled with it
     assert not found.exam.left_out
 
 
