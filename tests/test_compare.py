@@ -20,7 +20,7 @@ from eval.compare.measures import Draws
 from eval.compare.sides import chosen
 from eval.folder import EvalFolder
 from eval.items import Item
-from tests.compared import SUITE, base_of, build, built, right_at, row, run_of, sit
+from tests.compared import SUITE, Answer, base_of, build, built, right_at, row, run_of, sit
 from tests.lineage_workspace import store_of, write
 
 RATIOS = {"ratios": {"train": 0.4, "validation": 0.5, "test": 0.1}}
@@ -97,12 +97,16 @@ def test_two_items_never_tell(here: Workspace, gain: float) -> None:
     assert found.checks[0].result == "cannot tell"
 
 
+def _padded(more: str) -> Answer:
+    """Seeds that differ a little, so that their spread alone would make a verdict."""
+    return lambda item: f"{item.reference}{more}"
+
+
 def test_two_items_never_tell_with_many_seeds_either(here: Workspace) -> None:
     base = base_of(here)
     sit(here, base, right_at(0.0, "base"), limit=2)
     for seed in range(1, 5):
-        extra = " well" * seed  # seeds differ a little, so that their spread alone would make a verdict
-        sit(here, run_of(here, seed=seed), lambda item, extra=extra: f"{item.reference}{extra}", limit=2)
+        sit(here, run_of(here, seed=seed), _padded(" well" * seed), limit=2)
     found = compared(here)
     assert found.primary.seeds == (1, 4)
     assert found.primary.verdict == "cannot tell"
