@@ -17,7 +17,7 @@ def blame(source: str, p: float, near: int = 5) -> dict[str, object]:
     return {"source": source, "p_adjusted": p, "near": near, "n": 9, "rest_near": 1, "rest_n": 90}
 
 
-def test_the_surest_blame_decides_and_none_is_none() -> None:
+def test_the_most_frequent_tag_that_points_somewhere_decides_and_none_is_none() -> None:
     told = {
         "tags": {
             "low overlap": {"found": 40, "sources": [blame("b.jsonl", 0.01)]},
@@ -27,7 +27,7 @@ def test_the_surest_blame_decides_and_none_is_none() -> None:
     }
     found = _culprit(told)
     assert found is not None
-    assert (found["tag"], found["source"]) == ("wrong number", "a.jsonl")
+    assert (found["tag"], found["source"]) == ("low overlap", "b.jsonl")
     assert _culprit({"tags": {"empty": told["tags"]["empty"]}}) is None
     assert _culprit({"tags": {"empty": {"found": 3, "sources": []}}}) is None
 

@@ -193,9 +193,9 @@ def _train_and_ask(steps: _Steps, here: Workspace, seeds: int) -> list[str]:
 
 
 def _culprit(told: dict[str, Any]) -> dict[str, str] | None:
-    """The tag and source that stand out most: the surest blame among the tags, the more frequent tag first."""
+    """The most frequent tag whose neighbours point at one source, and that source; None where no source stands out."""
     rows = [
-        (source["p_adjusted"], -tag["found"], name, source)
+        (-tag["found"], source["p_adjusted"], name, source)
         for name, tag in told["tags"].items()
         for source in tag["sources"][:1]
         if source["p_adjusted"] <= _SURE
