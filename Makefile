@@ -15,10 +15,10 @@ loop: $(VENV)/all
 	@$(BIN)/curate loop loop
 
 test: $(VENV)/dev check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(VENV)/dev check
-	$(BIN)/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

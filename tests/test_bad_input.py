@@ -100,7 +100,8 @@ def test_a_name_that_is_not_utf8_is_refused_before_a_workspace_is_made(
     name = os.fsdecode(b"b\xff.jsonl")
     Path(name).write_text(rows(3))
     code, line = said(capsys, "build", name)
-    assert (code, line) == (2, "curate build: b\\udcff.jsonl: its name is not UTF-8; rename it")
+    told = 'curate: argument "b\\udcff.jsonl" is not UTF-8; rename the file, or write the text in UTF-8'
+    assert (code, line) == (2, told)
     assert os.listdir() == [name]
 
 
