@@ -45,6 +45,8 @@ generation: {{max_new_tokens: 48, batch_size: 16, temperature: 0}}
 slices: [slice]
 """,
 }
+# Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
+_FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
 _SURE: Final = 0.05  # adjusted p under which a source stands out
 
 
@@ -237,7 +239,7 @@ def _changes(here: Workspace, before: str, after: str, tag: str) -> list[dict[st
 def _lines(data: dict[str, Any]) -> list[str]:
     target, *others = data["tags"]
     lines = [f"dropped: {visible(data['blamed']['source'])}, because {visible(data['blamed']['why'])}", _moved(target)]
-    control = max(others, key=lambda row: (row["tag"] == "wrong language", row["before"]), default=None)
+    control = max((row for row in others if row["tag"] in _FORM), key=lambda row: int(row["before"]), default=None)
     return [*lines, f"control: {_moved(control)}"] if control else lines
 
 
