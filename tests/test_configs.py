@@ -14,6 +14,7 @@ from curation.recipe import load_recipe
 from curation.store import open_store
 from curation.templates import load_template
 from curation.workspace import init_workspace
+from eval.suite import load_suite
 from tests.shared_data import shared
 from train.config import load_training_config
 
@@ -60,6 +61,17 @@ def test_each_config_loads(name: str) -> None:
 @pytest.mark.parametrize("name", TRAININGS)
 def test_each_training_config_loads(name: str) -> None:
     assert load_training_config(CONFIGS / name).base_model
+
+
+def test_the_sample_brings_a_training_and_suites_that_load(tmp_path: Path) -> None:
+    assert main(["demo", str(tmp_path / "demo")]) == 0
+    root = tmp_path / "demo"
+    config = load_training_config(root / "configs" / "training.yaml")
+    assert (root / config.base_model / "model.safetensors").is_file()
+    suites = [load_suite(name, root) for name in ("default", "exam", "look")]
+    assert [suite.split for suite in suites] == ["validation", "test", "validation"]
+    assert all((root / str(choice.file)).is_file() for suite in suites for choice in suite.benchmarks)
+    assert sorted(path.name for path in (root / "suites").iterdir()) == ["default.yaml", "exam.yaml", "look.yaml"]
 
 
 def test_the_promised_configs_are_there() -> None:

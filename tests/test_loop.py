@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
-from app.cli.loop import _culprit, _equip
+from app.cli.demo import SAMPLE
+from app.cli.loop import _culprit, _shorten
 from curation.runs import list_runs, read_run
 from train.config import load_training_config
 
@@ -32,12 +35,13 @@ def test_the_most_frequent_tag_that_points_somewhere_decides_and_none_is_none() 
     assert _culprit({"tags": {"empty": {"found": 3, "sources": []}}}) is None
 
 
-def test_the_workspace_gets_the_shipped_config_with_fewer_steps(tmp_path: Path) -> None:
-    _equip(tmp_path, 7)
-    config = load_training_config(tmp_path / "configs" / "training.yaml")
-    assert (config.max_steps, config.base_model) == (7, "data/demo_model")
-    assert (tmp_path / "data/demo_model/model.safetensors").exists()
-    assert (tmp_path / "data/benchmarks/science.jsonl").exists()
+def test_fewer_steps_are_looked_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "training.yaml"
+    shutil.copy(SAMPLE / "training.yaml", config)
+    _shorten(config, 7)
+    before, after = load_training_config(SAMPLE / "training.yaml"), load_training_config(config)
+    assert (after.max_steps, after.eval_steps) == (7, 7)
+    assert replace(before, max_steps=7, eval_steps=7) == after
 
 
 def test_a_folder_that_is_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

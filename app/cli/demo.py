@@ -15,6 +15,16 @@ from curation.compiling import announcing
 from curation.errors import ConfigError
 
 SAMPLE: Final = Path(__file__).resolve().parent.parent.parent / "data"
+# What the sample's workspace holds, and from where in the sample it comes.
+_LAID: Final = {
+    "data/raw": "raw",
+    "data/eval": "eval",
+    "data/demo_model": "demo_model",
+    "data/benchmarks/science.jsonl": "eval/science_300.jsonl",
+    "configs/training.yaml": "training.yaml",
+    "suites": "suites",
+    "recipe.yaml": "recipe.yaml",
+}
 # Rows of the sample worth asking about: a near-duplicate, a conversation cut apart, a line that is not JSON.
 _ASK: Final = ("near_duplicate", "cut_conversation", "broken_json")
 
@@ -54,12 +64,14 @@ def _copy_sample(root: Path) -> None:
         raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
     there = root.exists()
     try:
-        for name in ("raw", "eval"):
-            shutil.copytree(SAMPLE / name, root / "data" / name)
-        shutil.copy(SAMPLE / "recipe.yaml", root / "recipe.yaml")
+        for place, origin in _LAID.items():
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (SAMPLE / origin).is_dir() else shutil.copy
+            copy(SAMPLE / origin, root / place)
         (root / "curate.yaml").write_text("curate: 1\n", "utf-8")
     except OSError as error:  # copytree gathers its errors: (from, to, reason) each
-        shutil.rmtree(root / "data" if there else root, ignore_errors=True)
+        for path in list(root.iterdir()) if there else [root]:  # it was empty, or was not there
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         text = error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
         reason = text.partition("] ")[2].partition(":")[0] or text
         raise ConfigError(
@@ -69,7 +81,7 @@ def _copy_sample(root: Path) -> None:
 
 def _next(name: str) -> list[str]:
     asked = " · ".join(f"curate why {place}" for place in _planted())
-    return [f"next: cd {visible(name)} · {asked} · curate verify · curate export"]
+    return [f"next: cd {visible(name)} · {asked} · curate verify · curate train --check"]
 
 
 def _planted() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from argparse import Namespace
@@ -13,7 +12,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser, whole_number
-from app.cli.demo import SAMPLE
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import visible
@@ -22,29 +20,6 @@ from curation.errors import ConfigError, CurateError
 if TYPE_CHECKING:
     from curation.workspace import Workspace
 
-_CONFIG: Final = SAMPLE.parent / "configs" / "demo-training.yaml"
-_MODEL: Final = "data/demo_model"  # in the workspace, as the config names it
-_SCIENCE: Final = "data/benchmarks/science.jsonl"
-_SUITES: Final = {
-    # What is looked at while data is worked on.
-    "look": """\
-split: validation
-metrics: [exact_match, rougeL, token_f1, perplexity, bits_per_char]
-primary: {metric: exact_match, margin: 0.05}
-benchmarks: []
-generation: {max_new_tokens: 48, batch_size: 16, temperature: 0}
-""",
-    # The exam: trained facts in wordings no training row has, facts nobody was told, and science beside it.
-    "exam": f"""\
-split: test
-metrics: [exact_match, rougeL, token_f1, perplexity, bits_per_char]
-primary: {{metric: exact_match, margin: 0.05}}
-benchmarks:
-  - {{file: {_SCIENCE}}}
-generation: {{max_new_tokens: 48, batch_size: 16, temperature: 0}}
-slices: [slice]
-""",
-}
 # Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
 _FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
 _SURE: Final = 0.05  # adjusted p under which a source stands out
@@ -84,7 +59,8 @@ def run(args: Namespace) -> int:
         raise ConfigError(f"{root}: is there already; name another folder, or remove it")
     steps = _Steps(root)
     steps.call("demo", str(root), inside=False)
-    _equip(root, args.steps)
+    if args.steps:
+        _shorten(root / "configs" / "training.yaml", args.steps)
     here = open_workspace(root)
     before = _train_and_ask(steps, here, args.seeds)
     tagged = steps.told("autotag", before[0])
@@ -161,23 +137,12 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if " " in word or "'" in word else word
 
 
-def _equip(root: Path, steps: int | None) -> None:
-    """The demo model, its training config, the suites, the science questions."""
-    shutil.copytree(SAMPLE / "demo_model", root / _MODEL)
-    for path in (root / "configs", root / "suites", (root / _SCIENCE).parent):
-        path.mkdir(parents=True, exist_ok=True)
-    config = _CONFIG.read_text(encoding="utf-8")
-    if steps:
-        config = "".join(
-            f"max_steps: {steps}\n" if line.startswith("max_steps:") else line for line in config.splitlines(True)
-        )
-        config = "".join(
-            f"eval_steps: {steps}\n" if line.startswith("eval_steps:") else line for line in config.splitlines(True)
-        )
-    (root / "configs" / "training.yaml").write_text(config, encoding="utf-8")
-    for name, text in _SUITES.items():
-        (root / "suites" / f"{name}.yaml").write_text(text, encoding="utf-8")
-    shutil.copy(SAMPLE / "eval" / "science_300.jsonl", root / _SCIENCE)
+def _shorten(config: Path, steps: int) -> None:
+    """So many steps, looked at once, at their end."""
+    keys = ("max_steps:", "eval_steps:")
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    changed = [f"{line.split(':')[0]}: {steps}\n" if line.startswith(keys) else line for line in lines]
+    config.write_text("".join(changed), encoding="utf-8")
 
 
 def _train_and_ask(steps: _Steps, here: Workspace, seeds: int) -> list[str]:
