@@ -131,6 +131,16 @@ def slices_of(folder: Answered, fields: Sequence[str]) -> dict[str, npt.NDArray[
     return found
 
 
+def slice_values(folder: Answered, fields: Sequence[str]) -> dict[str, dict[str, str]]:
+    """item -> field -> value, of fields of its meta."""
+    found: dict[str, dict[str, str]] = {}
+    for batch in folder.batches("items", ["item_id", "meta"]) if fields else ():
+        for item, text in zip(batch["item_id"].to_pylist(), batch["meta"].to_pylist(), strict=True):
+            meta = orjson.loads(text)
+            found[item] = {name: _value(meta, name) for name in fields}
+    return found
+
+
 def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 

@@ -81,14 +81,24 @@ def _notes(store: Store, version: VersionInfo) -> dict[bytes, list[str]]:
     return found
 
 
+class TrainingIndex:
+    """Rows that predictions are compared with, prepared once."""
+
+    def __init__(self, rows: Sequence[TrainingRow]) -> None:
+        self.rows = rows
+        self._prompts = ShingleIndex([row.prompt for row in rows])
+        self._answers = ShingleIndex([row.answer for row in rows])
+
+    def near(self, asked: Sequence[str], said: Sequence[str], nearest: int = NEAREST) -> list[list[Neighbour]]:
+        """For each question with its answer the rows most like both together; equals in build order."""
+        pairs = zip(self._prompts.like(asked), self._answers.like(said), strict=True)
+        return [_best(one, two, self.rows, nearest) for one, two in pairs]
+
+
 def neighbours(predictions: Sequence[Prediction], rows: Sequence[TrainingRow], nearest: int = NEAREST) -> Neighbours:
     """For each prediction the rows whose prompt and answer together are most like its own; equals in build order."""
-    prompts = ShingleIndex([row.prompt for row in rows])
-    answers = ShingleIndex([row.answer for row in rows])
-    asked = prompts.like([p.asked for p in predictions])
-    said = answers.like([p.text for p in predictions])
-    pairs = zip(predictions, asked, said, strict=True)
-    return Neighbours(rows, {p.id: _best(one, two, rows, nearest) for p, one, two in pairs})
+    found = TrainingIndex(rows).near([p.asked for p in predictions], [p.text for p in predictions], nearest)
+    return Neighbours(rows, {p.id: near for p, near in zip(predictions, found, strict=True)})
 
 
 def _best(one: Any, two: Any, rows: Sequence[TrainingRow], nearest: int) -> list[Neighbour]:

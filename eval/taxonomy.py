@@ -19,8 +19,9 @@ VERDICT: Final = "verdict"  # the tag of an event whose value is one of VERDICTS
 NOTE: Final = "note"  # the tag of an event that is a free note and nothing else
 VERDICTS: Final[Mapping[str, float | None]] = {"correct": 1.0, "partly": 0.5, "wrong": 0.0, "cannot judge": None}
 VERDICT_KEYS: Final = {"1": "correct", "2": "partly", "3": "wrong", "4": "cannot judge"}
-# Keys with a meaning of their own in review; Streamlit keeps c, r and ? for itself.
-RESERVED_KEYS: Final = frozenset({*VERDICT_KEYS, "o", "n", "u", "s", "q", " ", "c", "r", "?"})
+# Keys with a meaning of their own in review; Streamlit keeps c, r and ? for itself. Capitals propose a change of data.
+RESERVED_KEYS: Final = frozenset({*VERDICT_KEYS, *"onusqcr? DSEA"})
+AGREEMENT: Final = 0.6  # of people on a tag; under it the tag changes no data
 _HEAD: Final = "# What reviewers may say of an output. Change names with `curate taxonomy`, which keeps the history.\n"
 
 
@@ -54,6 +55,7 @@ class Taxonomy:
     tags: Mapping[str, TagDefinition]
     rubrics: Mapping[str, Rubric] = field(default_factory=dict)
     history: tuple[Change, ...] = ()
+    agreement: float = AGREEMENT  # Krippendorff's alpha under which a tag changes no data
 
     @property
     def name(self) -> str:
@@ -67,6 +69,17 @@ class Taxonomy:
             letters = [*name.lower(), *"abcdefghijklmnopqrstuvwxyz567890"]
             free = (k for k in letters if k.isascii() and k.isalnum() and k not in taken and k not in found)
             key = tag.hotkey or next(free, None)
+            if key:
+                found[key] = name
+        return found
+
+    def rubric_keys(self) -> dict[str, str]:
+        """Key -> rubric; pressed again it gives the next level."""
+        taken = RESERVED_KEYS | set(self.hotkeys())
+        found: dict[str, str] = {}
+        for name in self.rubrics:
+            letters = [*name.lower(), *"abcdefghijklmnopqrstuvwxyz567890"]
+            key = next((k for k in letters if k.isascii() and k.isalnum() and k not in taken and k not in found), None)
             if key:
                 found[key] = name
         return found
@@ -160,7 +173,7 @@ def _changed(
 ) -> Taxonomy:
     version = old.version + 1
     said = Change(version, change, tuple(before), tuple(after), why.get("by", ""), why.get("reason", ""))
-    return _checked(Taxonomy(version, tags, old.rubrics, (*old.history, said)), FILE)
+    return _checked(Taxonomy(version, tags, old.rubrics, (*old.history, said), old.agreement), FILE)
 
 
 def _joined(tags: Sequence[TagDefinition]) -> TagDefinition:
@@ -213,7 +226,8 @@ def _read(path: Path) -> Taxonomy:
         Change(c["version"], c["change"], tuple(c["from"]), tuple(c["to"]), c.get("by", ""), c.get("reason", ""))
         for c in value.get("history", ())
     )
-    return _checked(Taxonomy(value["taxonomy"], tags, rubrics, history), str(path))
+    agreement = float(value.get("agreement", AGREEMENT))
+    return _checked(Taxonomy(value["taxonomy"], tags, rubrics, history, agreement), str(path))
 
 
 def _as_yaml(taxonomy: Taxonomy) -> dict[str, Any]:
@@ -221,7 +235,7 @@ def _as_yaml(taxonomy: Taxonomy) -> dict[str, Any]:
     for name, tag in taxonomy.tags.items():
         more = {"examples": list(tag.examples), "parent": tag.parent, "hotkey": tag.hotkey}
         tags[name] = {"definition": tag.definition} | {key: value for key, value in more.items() if value}
-    value: dict[str, Any] = {"taxonomy": taxonomy.version, "tags": tags}
+    value: dict[str, Any] = {"taxonomy": taxonomy.version, "agreement": taxonomy.agreement, "tags": tags}
     if taxonomy.rubrics:
         value["rubrics"] = {
             n: {"definition": r.definition, "levels": list(r.levels)} for n, r in taxonomy.rubrics.items()

@@ -109,7 +109,8 @@ def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[[s
         assert not found.exception
     assert any("All pairs are judged" in one.value for one in found.info)
     with open_journal(run_place(here).journal) as journal:
-        given = tags(journal)
+        given = tags(journal, kinds=("preference",))
+        assert tags(journal, kinds=("person",)) == []  # a preference is no judgement of the output
     assert len(given) == 4
     assert {tag.value.split("|")[1] for tag in given} <= {"first-second", "second-first"}
 

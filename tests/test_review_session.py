@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from app.cli.tag import judgement
+from app.cli.tag_lines import judgement
 from curation.errors import ConfigError
 from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import OK, draws, tags
 from curation.workspace import Workspace, init_workspace
 from eval.review.frame import Frame, review_frame
+from eval.review.judgement import Judgement
 from eval.review.queues import RANDOM, REPEAT, QueueSettings
-from eval.review.session import Judgement, Review
+from eval.review.session import Review
 from eval.taxonomy import DEFAULT, VERDICT
 from reports.tables.tags import agreements, pairs, steadiness, tag_rates
 from tests.review_data import evaluation
@@ -142,11 +143,12 @@ def test_two_people_agree_where_they_say_the_same(frame: Frame, journal: Journal
 
 
 def test_a_line_of_keys_is_a_judgement() -> None:
-    keys = {"f": "wrong fact", "t": "off topic"}
+    keys = DEFAULT
+    assert judgement("p", "hh3", keys) == Judgement("p", verdict="wrong", rubrics=(("helpfulness", "a little"),))
     assert judgement("p", "f3 n said 15", keys) == Judgement("p", ("wrong fact",), "wrong", "said 15")
     assert judgement("p", "o", keys) == Judgement("p")
     assert judgement("p", "n only a note", keys) == Judgement("p", note="only a note")
-    for line in ("z", "", "13", "of"):
+    for line in ("z", "", "13", "of", "hhhhh"):
         with pytest.raises(ConfigError):
             judgement("p", line, keys)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser
 from app.cli.output import emit
-from app.cli.patch_list import count_of_rows, drop_patch, first_applied, list_patches, show_patch
+from app.cli.patch_list import count_of_rows, drop_patch, list_patches, show_patch
 from app.cli.place import folder, stored, workspace
 from app.cli.render import next_commands, quote, visible
 from curation.errors import ConfigError, did_you_mean
@@ -81,6 +81,7 @@ def _add(args: Namespace) -> int:
     from curation.patches.files import write_patch
     from curation.patches.propose import added_entries
     from curation.patches.spent import spend
+    from curation.patches.waiting import first_applied, refuse_changed
 
     op = _operation(args)
     author = _author(args)
@@ -92,9 +93,9 @@ def _add(args: Namespace) -> int:
         root, store = stored(args)
         version, used = store.resolve("latest"), first_applied(root)
         targets = _targets(args, root.root, store, version)
-        _refuse_changed(root, targets, used)
+        refuse_changed(root.root, targets, used)
         made = _changes(args, op, targets, author, version)
-    test = _touched(args, root, author)
+    test = _cleared(args, root, author)
     preview = _preview(args, op, targets, len(made))
     if args.where:
         _confirm(args, preview)
@@ -107,18 +108,17 @@ def _add(args: Namespace) -> int:
     return 0
 
 
-def _touched(args: Namespace, root: Workspace, author: Author) -> list[Spent]:
-    """The test items behind the tags, to be marked spent; LeakError unless that was asked for."""
-    if not author.tags:
-        return []
-    from curation.patches.spent import Spent
+def _cleared(args: Namespace, root: Workspace, author: Author) -> list[Spent]:
+    """The test items behind the tags, to be marked spent; LeakError unless that was asked for, DataError for a tag
+    on which people do not agree."""
     from curation.runs import run_place
-    from eval.spending import refuse_touched, touched_items
+    from eval.review.proposals import cleared
+    from eval.taxonomy import load_taxonomy
 
-    found = touched_items(run_place(root), author.tags)
-    if not args.spend:
-        refuse_touched(found)
-    return [Spent(item.item_id, item.tags, author.name, author.time) for item in found]
+    test, warnings = cleared(run_place(root), load_taxonomy(root.root), author, allow_test=args.spend)
+    for warning in warnings:
+        print(f"curate patch: {visible(warning)}", file=sys.stderr)
+    return test
 
 
 def _operation(args: Namespace) -> str:
@@ -171,19 +171,6 @@ def _targets(args: Namespace, root: Path, store: Store, version: VersionInfo) ->
         what = f"{count_of_rows(len(more))} left out of {version.name} as duplicates of them may take their place"
         print(f"curate patch: {what}; drop these too with --duplicates", file=sys.stderr)
     return [*targets, *more] if args.duplicates else targets
-
-
-def _refuse_changed(here: Workspace, targets: Sequence[Target], applied: dict[str, str]) -> None:
-    """A row that a patch changes which no version holds yet: the next build would not find it."""
-    from curation.patches.files import load_patches
-
-    waiting = [entry for entry in load_patches(here.root) if entry.id not in applied and entry.op != "add"]
-    changed = {entry.row_id: entry.id for entry in waiting}
-    first = next((target for target in targets if target.row_id in changed), None)
-    if first is not None:
-        patch = changed[first.row_id]
-        what = f"row {first.place} is changed by {patch} already, which is not built yet"
-        raise ConfigError(f"add: {what}; run curate build first, or take that back: curate patch drop {patch}")
 
 
 def _changes(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def list_patches(args: Namespace) -> int:
     from curation.patches.files import load_patches
+    from curation.patches.waiting import first_applied
 
     here = workspace(args)
     applied = first_applied(here)
@@ -35,6 +36,8 @@ def list_patches(args: Namespace) -> int:
 
 
 def show_patch(args: Namespace) -> int:
+    from curation.patches.waiting import first_applied
+
     here = workspace(args)
     found = _found(here, args.patch)
     described = _described(args.patch, found, first_applied(here))
@@ -55,6 +58,7 @@ def show_patch(args: Namespace) -> int:
 
 def drop_patch(args: Namespace) -> int:
     from curation.patches.files import set_aside
+    from curation.patches.waiting import first_applied
 
     here = workspace(args)
     described = _described(args.patch, _found(here, args.patch), first_applied(here))
@@ -71,19 +75,6 @@ def drop_patch(args: Namespace) -> int:
         [f"{args.patch}  moved to {aside}{undone}", next_commands("curate build", "curate patch list")],
     )
     return 0
-
-
-def first_applied(here: Workspace) -> dict[str, str]:
-    """Patch -> the first version that applied it."""
-    from curation.store import open_store
-
-    if not here.store_path.exists():
-        return {}
-    first: dict[str, str] = {}
-    for version in open_store(here.store_path).versions():
-        for patch in version.stats.get("patches", ()):
-            first.setdefault(patch["id"], version.name)
-    return first
 
 
 def _by_patch(found: Sequence[Entry]) -> dict[str, list[Entry]]:

@@ -12,7 +12,8 @@ from typing import Final, Literal
 from curation.errors import DataError
 from curation.store.journal import Journal
 
-Kind = Literal["person", "rule", "endpoint"]
+# final: decided where people differ; preference: which of two outputs is better.
+Kind = Literal["person", "rule", "endpoint", "final", "preference"]
 OK: Final = "OK"  # looked at, and nothing is wrong with it; what nobody looked at has no tag at all
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from curation.errors import ConfigError
 from eval.folder import EvalFolder
+from eval.measuring import slice_values
 from eval.review.queues import Candidate
 
 _COLUMNS = ["prediction_id", "item_id", "split", "prompt", "output", "reference", "finish_reason", "logprob_mean"]
@@ -55,10 +56,11 @@ class Frame:
         return int(self.table.num_rows)
 
 
-def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False) -> Frame:
+def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False, fields: Sequence[str] = ()) -> Frame:
     """The predictions of these evaluations that have an output, each once; items of test are left out unless asked for.
 
-    Where two evaluations hold the same output of the same model it is the same prediction.
+    Where two evaluations hold the same output of the same model it is the same prediction. fields: of an item's meta,
+    whose values are then known as slices.
     """
     tables, runs = [], []
     for folder in folders:
@@ -79,4 +81,5 @@ def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False) -> Fr
     rows = sorted(first.values())
     once = whole.take(pa.array(rows, pa.int64()))
     at = {prediction: row for row, prediction in enumerate(once["prediction_id"].to_pylist())}
-    return Frame(once, tuple(runs[row] for row in rows), at)
+    slices = {item: held for folder in folders for item, held in slice_values(folder, fields).items()}
+    return Frame(once, tuple(runs[row] for row in rows), at, slices)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from curation.errors import ConfigError
 from curation.store.journal import Journal
-from curation.store.tags import Tag, add_tags, new_id, tags
+from curation.store.tags import Tag, add_tags, new_id, tags, undo
 from eval.folder import EvalFolder
 from eval.stats.distributions import wilson
 
@@ -43,8 +43,9 @@ class Pairs:
         self.key = _key(first, second)
         self.journal, self.author = journal, author
         self._left = _pairs(first, second, author)
-        judged = {tag.note for tag in tags(journal, self.key) if tag.author == author}
+        judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == author}
         self._left = [pair for pair in self._left if pair.item_id not in judged]
+        self._said: list[tuple[Pair, Tag]] = []
 
     def next(self) -> Pair | None:
         return self._left[0] if self._left else None
@@ -59,15 +60,32 @@ class Pairs:
         )
         order = "first-second" if pair.first_is_a else "second-first"
         event = Tag(
-            new_id(), pair.prediction_id, self.key, PREFERS, f"{better}|{order}", author=self.author, note=pair.item_id
+            new_id(),
+            pair.prediction_id,
+            self.key,
+            PREFERS,
+            f"{better}|{order}",
+            author=self.author,
+            kind="preference",
+            note=pair.item_id,
         )
         add_tags(self.journal, [event])
+        self._said.append((pair, event))
         self._left = [other for other in self._left if other.item_id != pair.item_id]
+
+    def undo(self) -> bool:
+        """Take back the last judgement of this session; its pair comes first again."""
+        if not self._said:
+            return False
+        pair, event = self._said.pop()
+        undo(self.journal, event)
+        self._left.insert(0, pair)
+        return True
 
 
 def outcome(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:
     """what, share, low, high, n: how often the second wins (a tie is half a win), and how often A is chosen."""
-    found = [tag.value.split("|") for tag in tags(journal, _key(first, second)) if tag.tag == PREFERS]
+    found = [tag.value.split("|") for tag in tags(journal, _key(first, second), kinds=("preference",))]
     decided = [(better, order) for better, order in found if better in ("first", "second", "tie")]
     wins = sum(1.0 if better == "second" else 0.5 * (better == "tie") for better, _ in decided)
     clear = [(better, order) for better, order in decided if better != "tie"]

@@ -12,6 +12,7 @@ from curation.store.tags import Draw, Tag
 from eval.review.queues import RANDOM, SECOND_LOOK
 from eval.stats.distributions import mcnemar_mid_p, wilson
 from eval.stats.multiple import benjamini_hochberg
+from eval.taxonomy import NOTE
 
 FEWEST_IN_SLICE: Final = 5
 
@@ -63,12 +64,13 @@ class Change:
 def judged(tags: Iterable[Tag]) -> dict[str, dict[str, set[str]]]:
     """prediction -> author -> the tags they gave; an author who said OK is there with that alone.
 
-    Second looks are left out: they say how steady a person is, and nothing new about the output.
+    Verdicts, rubrics and notes are no tags: who gave nothing else is there with none. Second looks are left out: they
+    say how steady a person is, and nothing new about the output.
     """
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for tag in tags:
         if not tag.author.endswith(SECOND_LOOK):
-            found[tag.prediction_id][tag.author].add(tag.tag)
+            found[tag.prediction_id][tag.author] |= {tag.tag} if not tag.value and tag.tag != NOTE else set()
     return {prediction: dict(authors) for prediction, authors in found.items()}
 
 

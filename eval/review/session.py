@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
 
 from curation.errors import ConfigError
 from curation.store.journal import Journal
-from curation.store.tags import OK, Draw, Tag, add_draws, add_tags, draws, new_id, tags
+from curation.store.tags import Draw, Tag, add_draws, add_tags, draws, new_id
+from eval.neighbours import Neighbour
 from eval.review.frame import Frame, Shown
+from eval.review.judgement import Judgement, events_of
+from eval.review.people import people
+from eval.review.proposals import Proposal, Proposed, TrainingData
 from eval.review.queues import REPEAT, SECOND_LOOK, QueueSettings, drawn
-from eval.taxonomy import NOTE, VERDICT, Taxonomy
+from eval.taxonomy import Taxonomy
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What was said of one prediction. No tag and no verdict means OK: looked at, nothing wrong."""
-
-    prediction_id: str
-    tags: tuple[str, ...] = ()
-    verdict: str = ""
-    note: str = ""
-    rubrics: tuple[tuple[str, str], ...] = ()  # name, level
-    event: str = ""  # made where it was said, so that it is stored once however often it is sent
+ALONE: Final = 10  # every so many outputs one comes again, unsaid, while nobody else has judged anything
 
 
 class Review:
@@ -39,18 +33,23 @@ class Review:
         settings: QueueSettings,
         *,
         flips: Collection[str] = (),
+        data: TrainingData | None = None,
     ) -> None:
         if not author.strip() or SECOND_LOOK in author:
             raise ConfigError(f'a reviewer needs a name (without "{SECOND_LOOK}"); say --as NAME')
         self.frame, self.journal, self.taxonomy, self.author = frame, journal, taxonomy, author
-        given = tags(journal, kinds=("person",))
-        self._judged = {tag.prediction_id for tag in given if tag.author == author}
+        said = people(journal, taxonomy)
+        if not {*said.authors} - {author} and not settings.repeat_one_in:
+            settings = replace(settings, repeat_one_in=ALONE)
+        self._judged = {prediction for prediction, by in said.given.items() if author in by}
         history = [draw for draw in draws(journal) if draw.prediction_id in frame.at]
         self._draws = drawn(
-            frame.candidates(), author, settings, history=history, flips=flips, disputed=_disputed(given)
+            frame.candidates(), author, settings, history=history, flips=flips, disputed=said.disputed()
         )
         self._ahead: deque[Draw] = deque()
         self._said: list[tuple[Draw, list[Tag]]] = []
+        self._data = data
+        self._patches: dict[str, str] = {}  # prediction -> the patch that was proposed with its judgement
 
     @property
     def done(self) -> int:
@@ -69,28 +68,54 @@ class Review:
                 self._ahead.append(draw)
         return [self.frame.shown(draw.prediction_id) for draw in list(self._ahead)[:count]]
 
-    def judge(self, said: Judgement) -> None:
-        """Store what was said of a prediction that was shown; when this returns it is on disk.
+    def has_judged(self, prediction_id: str) -> bool:
+        return prediction_id in self._judged
+
+    def near(self, prediction_id: str) -> list[Neighbour]:
+        """The training rows most like a prediction; none where its run's training is not known."""
+        shown, run = self.frame.shown(prediction_id), self.frame.run_of(prediction_id)
+        return self._data.near(shown, run) if self._data else []
+
+    def change(self, said: Judgement, proposal: Proposal, *, allow_test: bool = False) -> Proposed:
+        """Store what was said, and write the patch that it proposes. Where the patch is refused (the errors of
+        TrainingData.propose) the judgement stays."""
+        given = self.judge(said)
+        if self._data is None:
+            raise ConfigError("nothing is known here of the data behind the outputs; use curate patch add")
+        shown = self.frame.shown(said.prediction_id)
+        made = self._data.propose(proposal, shown, given, self.author, allow_test=allow_test)
+        self._patches[said.prediction_id] = made.patch
+        return made
+
+    def judge(self, said: Judgement) -> list[Tag]:
+        """Store what was said of a prediction that was shown, and give its events; when this returns it is on disk.
 
         A judgement sent again is stored once. ConfigError for a tag that the taxonomy does not have, or a
         prediction that was not before this person.
         """
         draw = next((d for d in self._ahead if d.prediction_id == said.prediction_id), None)
         if draw is None:
-            if any(d.prediction_id == said.prediction_id for d, _ in self._said):
-                return
+            known = next((held for d, held in self._said if d.prediction_id == said.prediction_id), None)
+            if known is not None:
+                return known
             raise ConfigError(f'prediction "{said.prediction_id}" was not shown to {self.author}')
         events = self._events(draw, said)
         add_tags(self.journal, events, [draw])
         self._ahead.remove(draw)
         self._judged.add(draw.prediction_id)
         self._said.append((draw, events))
+        return events
 
     def undo(self) -> Shown | None:
-        """Take back the last judgement of this session; its prediction comes first again."""
+        """Take back the last judgement of this session, with the patch it proposed; its prediction comes first again.
+
+        A patch that was built meanwhile stays: its version holds it.
+        """
         if not self._said:
             return None
         draw, events = self._said.pop()
+        if self._data and (patch := self._patches.pop(draw.prediction_id, None)):
+            self._data.take_back(patch)
         taken = [Tag(new_id(), t.prediction_id, t.run, t.tag, author=t.author, undoes=t.id) for t in events]
         add_tags(self.journal, taken)
         if draw.queue != REPEAT:
@@ -99,33 +124,5 @@ class Review:
         return self.frame.shown(draw.prediction_id)
 
     def _events(self, draw: Draw, said: Judgement) -> list[Tag]:
-        plain = [(tag, "", "") for tag in dict.fromkeys(said.tags)]
-        valued = [(VERDICT, said.verdict, "")] if said.verdict else []
-        valued += [(name, level, "") for name, level in said.rubrics]
-        note = [(NOTE, "", said.note)] if said.note.strip() else []
-        what: Sequence[tuple[str, str, str]] = [*plain, *valued, *note]
-        if not plain and not said.verdict:
-            what = [(OK, "", ""), *what]
-        for tag, value, _ in what:
-            self.taxonomy.check(tag, value)
         author = self.author + SECOND_LOOK * (draw.queue == REPEAT)
-        event = said.event or new_id()
-        run = self.frame.run_of(draw.prediction_id)
-        return [
-            Tag(_id(event, tag, value), draw.prediction_id, run, tag, value, self.taxonomy.name, author, note=text)
-            for tag, value, text in what
-        ]
-
-
-def _id(event: str, tag: str, value: str) -> str:
-    """One id a part of a judgement, the same however often it is sent."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"{event} {tag} {value}").hex
-
-
-def _disputed(given: Sequence[Tag]) -> set[str]:
-    """Predictions whose judges do not all say the same."""
-    said: dict[str, dict[str, set[str]]] = {}
-    for tag in given:
-        if tag.tag != NOTE and not tag.author.endswith(SECOND_LOOK):
-            said.setdefault(tag.prediction_id, {}).setdefault(tag.author, set()).add(f"{tag.tag} {tag.value}")
-    return {prediction for prediction, by in said.items() if len({frozenset(held) for held in by.values()}) > 1}
+        return events_of(said, self.frame.run_of(draw.prediction_id), self.taxonomy, author)

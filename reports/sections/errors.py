@@ -17,7 +17,6 @@ from reports.sections.subject import Subject, suite_of
 from reports.tables import evaluation as tables
 from reports.tables import tags as tag_tables
 
-_THIN = 0.6  # alpha below which people do not agree enough to change data by a tag
 _MOST_SLICES = 20
 _ALIKE = 0.2  # of questions; below, two share a word or two and nothing more
 
@@ -70,10 +69,10 @@ def _agreement(of: Subject) -> list[Block]:
     found = tag_tables.agreements(of.journal, of.taxonomy, of.folder.name)
     if not found.empty:
         blocks.append(table(found, caption="How far people agree on each tag; 1 is always, 0 what chance gives."))
-        alpha = found[found["coefficient"] == "alpha_nominal"]
-        weak = sorted(alpha.loc[~(alpha["value"] >= _THIN), "tag"])
+        weak = sorted(tag_tables.weak(found, of.taxonomy.agreement)["tag"])
         if weak:
-            blocks.append(Text(f"Agreement under {_THIN}, too unsure to change data by: {', '.join(weak)}.", "bad"))
+            told = f"Agreement under {of.taxonomy.agreement:g}, too unsure to change data by: {', '.join(weak)}."
+            blocks.append(Text(told, "bad"))
     pairs = tag_tables.pairs(of.journal, of.taxonomy, of.folder.name)
     if not pairs.empty:
         blocks.append(table(pairs, caption="Two people, the same tags on the same output: share of the outputs."))

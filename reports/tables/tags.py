@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import pandas as pd
 
 from curation.store.journal import Journal
-from curation.store.tags import OK, Tag, draws, tags
-from eval.agreement import agreement
-from eval.review.queues import SECOND_LOOK
+from curation.store.tags import OK, draws, tags
+from eval.review.people import people
 from eval.review.rates import deserved, excesses, judged, rates, rates_of_all
-from eval.taxonomy import NOTE, VERDICT, Taxonomy
+from eval.stats.distributions import wilson
+from eval.taxonomy import Taxonomy
 
 RATES = ["tag", "kind", "hits", "n", "share", "low", "high", "counted"]
 
@@ -21,7 +20,7 @@ RATES = ["tag", "kind", "hits", "n", "share", "low", "high", "counted"]
 def tag_rates(journal: Journal, run: str, predictions: Sequence[str], taxonomy: Taxonomy) -> pd.DataFrame:
     """RATES, by people (from random draws alone) and by rules (which saw every prediction); commonest first."""
     by_people = judgements(journal, run, taxonomy)
-    found = {name for given in by_people.values() for name in given} - {OK, NOTE, VERDICT}
+    found = {name for given in by_people.values() for name in given} - {OK}
     rows = [("person", rate) for rate in rates(by_people, draws(journal), sorted(found))]
     by_rules = deserved(judged(tags(journal, run, kinds=("rule",))))
     names = sorted({name for given in by_rules.values() for name in given})
@@ -32,8 +31,8 @@ def tag_rates(journal: Journal, run: str, predictions: Sequence[str], taxonomy: 
 
 
 def judgements(journal: Journal, run: str | None, taxonomy: Taxonomy) -> dict[str, set[str]]:
-    """prediction -> the tags that people hold it deserves, by their present names."""
-    return deserved(judged([_present(tag, taxonomy) for tag in tags(journal, run, kinds=("person",))]))
+    """prediction -> the tags that people hold it deserves, or somebody decided it does, by their present names."""
+    return people(journal, taxonomy, run).deserved()
 
 
 def slices(
@@ -46,50 +45,39 @@ def slices(
 
 
 def agreements(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> pd.DataFrame:
-    """tag, coefficient, value, low, high, items, raters: how far people agree on each tag, given or not given.
+    """tag, coefficient, value, low, high, items, raters: how far people agree on each tag, given or not given, and on
+    the verdict and rubrics by their order.
 
     A person who judged a prediction and left a tag out said no to it.
     """
-    given = judged([_present(tag, taxonomy) for tag in tags(journal, run, kinds=("person",))])
-    people = sorted({author for authors in given.values() for author in authors})
-    names = sorted({tag for authors in given.values() for held in authors.values() for tag in held} - {OK, NOTE})
+    said = people(journal, taxonomy, run)
+    asked = [(name, c) for name in said.names for c in ("alpha_nominal", "gwet_ac1")]
+    asked += [(name, "alpha_ordinal") for name in said.scales]
     rows = []
-    for name in names:
-        table = [[name in authors[who] if who in authors else None for who in people] for authors in given.values()]
-        for coefficient in ("alpha_nominal", "gwet_ac1"):
-            if len(people) > 1:
-                found = agreement(table, coefficient, categories=[False, True])
-                rows.append((name, coefficient, found.value, found.low, found.high, found.items, found.raters))
+    for name, coefficient in asked if len(said.authors) > 1 else ():
+        found = said.agreement(name, coefficient)
+        rows.append((name, coefficient, found.value, found.low, found.high, found.items, found.raters))
     return pd.DataFrame(rows, columns=["tag", "coefficient", "value", "low", "high", "items", "raters"])
+
+
+def weak(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """The rows of `agreements` whose alpha is under the threshold: these change no data until somebody decides."""
+    return table[table["coefficient"].str.startswith("alpha") & (table["value"] < threshold)]
 
 
 def pairs(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> pd.DataFrame:
     """first, second, items, same: how often two people gave one prediction the same tags."""
-    given = judged([_present(tag, taxonomy) for tag in tags(journal, run, kinds=("person",))])
+    said = people(journal, taxonomy, run)
     rows = []
-    people = sorted({author for authors in given.values() for author in authors})
-    for one, two in combinations(people, 2):
-        both = [authors for authors in given.values() if one in authors and two in authors]
+    for one, two in combinations(said.authors, 2):
+        both = [by for by in said.given.values() if one in by and two in by]
         if both:
-            rows.append((one, two, len(both), sum(authors[one] == authors[two] for authors in both) / len(both)))
+            rows.append((one, two, len(both), sum(by[one] == by[two] for by in both) / len(both)))
     return pd.DataFrame(rows, columns=["first", "second", "items", "same"])
 
 
 def steadiness(journal: Journal, taxonomy: Taxonomy) -> pd.DataFrame:
-    """author, items, same: how often a person who saw an output again, unsaid, gave it the same tags."""
-    said: dict[tuple[str, str], set[str]] = {}
-    for tag in tags(journal, kinds=("person",)):
-        said.setdefault((tag.author, tag.prediction_id), set()).add(_present(tag, taxonomy).tag + tag.value)
-    again = [key for key in said if key[0].endswith(SECOND_LOOK)]
-    rows: dict[str, list[bool]] = {}
-    for author, prediction in again:
-        first = said.get((author.removesuffix(SECOND_LOOK), prediction))
-        if first is not None:
-            rows.setdefault(author.removesuffix(SECOND_LOOK), []).append(first == said[author, prediction])
-    table = [(author, len(same), sum(same) / len(same)) for author, same in sorted(rows.items())]
-    return pd.DataFrame(table, columns=["author", "items", "same"])
-
-
-def _present(tag: Tag, taxonomy: Taxonomy) -> Tag:
-    now = taxonomy.present(tag.tag, tag.taxonomy)
-    return tag if now == tag.tag else replace(tag, tag=now)
+    """author, items, same, low, high: how often a person who saw an output again, unsaid, said the same of it."""
+    said = people(journal, taxonomy).second_looks
+    rows = [(who, len(same), sum(same) / len(same), *wilson(sum(same), len(same))) for who, same in said.items()]
+    return pd.DataFrame(rows, columns=["author", "items", "same", "low", "high"])

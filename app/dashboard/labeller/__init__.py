@@ -10,7 +10,7 @@ from typing import Any, Final
 import streamlit as st
 
 from eval.review.frame import Shown
-from eval.review.session import Judgement
+from eval.review.judgement import Judgement
 from eval.taxonomy import VERDICT_KEYS, Taxonomy
 from reports.visible import visible
 

@@ -1,0 +1,175 @@
+"""One output after the other in the terminal: what is shown, and what a line of keys says."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from app.cli.render import Screen, clip, quote, visible
+from curation.errors import ConfigError, CurateError
+
+if TYPE_CHECKING:
+    from eval.neighbours import Neighbour
+    from eval.review.frame import Shown
+    from eval.review.judgement import Judgement
+    from eval.review.proposals import Proposal
+    from eval.review.session import Review
+    from eval.taxonomy import Taxonomy
+
+_OP: Final = re.compile(r"(?P<op>[DSEA])(?P<number>[1-9])?(?:\s+(?P<text>.*))?")
+_WIDE: Final = 160
+HELP: Final = (
+    "1 correct · 2 partly · 3 wrong · 4 cannot judge · o OK · n TEXT note · u undo · s skip · w nearest training rows "
+    "· q end"
+)
+CHANGES: Final = (
+    "after tags: D drop the nearest row · D2 the second · S its whole source · E TEXT another answer · "
+    "A [QUESTION =>] TEXT a new row"
+)
+
+
+def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test: bool) -> None:
+    """Until q, the end of the input, or nothing is left."""
+    say(keys_line(review.taxonomy), HELP, CHANGES)
+    skipped: set[str] = set()
+    while True:
+        shown = next((s for s in review.ahead(len(skipped) + 1) if s.prediction_id not in skipped), None)
+        if shown is None:
+            say("nothing more to review here")
+            return
+        show(shown)
+        while (line := read()) == "w":
+            say(*near_lines(review.near(shown.prediction_id)))
+        if line is None or line == "q":
+            return
+        if line == "s":
+            skipped.add(shown.prediction_id)
+        elif line == "u":
+            say("taken back" if review.undo() else "nothing to take back")
+        else:
+            _judged(review, shown, line, rules, allow_test)
+
+
+def _judged(review: Review, shown: Shown, line: str, rules: Callable[[str], list[str]], allow_test: bool) -> None:
+    """Store a line; what is wrong with it, or with the patch it proposes, is said, and the next line may mend it."""
+    try:
+        keys, op = parted(line)
+        said = judgement(shown.prediction_id, keys, review.taxonomy)
+        if op is None:
+            review.judge(said)
+        else:
+            made = review.change(said, proposed(op, review.near(shown.prediction_id)), allow_test=allow_test)
+            say(*(visible(f"warning: {warning}") for warning in made.warnings))
+            say(f"{made.patch} ({made.rows:,} rows); u takes it back, as does curate patch drop {made.patch}")
+    except CurateError as error:
+        say(visible(str(error)))
+    finally:
+        if review.has_judged(shown.prediction_id) and (found := rules(shown.prediction_id)):
+            say(f"rules said: {', '.join(found)}")
+
+
+def parted(line: str) -> tuple[str, str | None]:
+    """(keys and note, change of the data): "f3 D2" is ("f3 ", "D2"); a note takes the rest of its line."""
+    note = (line + " ").find("n ")
+    change = next((at for at, letter in enumerate(line) if letter in "DSEA"), -1)
+    if change < 0 or 0 <= note < change:
+        return line, None
+    return line[:change], line[change:]
+
+
+def proposed(text: str, near: list[Neighbour]) -> Proposal:
+    """The change that "D", "S2", "E Hold it for five seconds." or "A What is it? => A belt." asks for."""
+    from eval.review.proposals import OPS, Proposal
+
+    found = _OP.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(f'"{text}" is no change; {CHANGES}')
+    op, words = OPS[found["op"]], found["text"] or ""
+    if op == "add":
+        question, arrow, answer = words.partition("=>")
+        return Proposal(op, answer=(answer if arrow else words).strip(), question=question.strip() if arrow else "")
+    number = int(found["number"] or 1)
+    if number > len(near):
+        raise ConfigError(f"there is no {number}. row near this output; w shows those there are")
+    return Proposal(op, near[number - 1].row.row_id, words.strip())
+
+
+def judgement(prediction_id: str, line: str, taxonomy: Taxonomy) -> Judgement:
+    """What a line of keys says: "f3 n said 15 instead of 14" is a tag, a verdict and a note; a rubric's key pressed
+    twice is its second level."""
+    from eval.review.judgement import Judgement
+    from eval.taxonomy import VERDICT_KEYS
+
+    keys, scales = taxonomy.hotkeys(), taxonomy.rubric_keys()
+    pressed, _, note = (line + " ").partition("n ")
+    pressed = pressed.replace(" ", "")
+    unknown = [
+        key for key in pressed if key not in keys and key not in scales and key not in VERDICT_KEYS and key != "o"
+    ]
+    if unknown or not (pressed or note.strip()):
+        raise ConfigError(f'"{unknown[0]}" is no key here' if unknown else "press a key, then Enter")
+    verdicts = [VERDICT_KEYS[key] for key in pressed if key in VERDICT_KEYS]
+    if len(verdicts) > 1:
+        raise ConfigError(f"one verdict, not {len(verdicts)}")
+    tags = tuple(dict.fromkeys(keys[key] for key in pressed if key in keys))
+    if "o" in pressed and tags:
+        raise ConfigError("OK and a tag contradict each other")
+    return Judgement(
+        prediction_id, tags, verdicts[0] if verdicts else "", note.strip(), _levels(pressed, scales, taxonomy)
+    )
+
+
+def _levels(pressed: str, scales: Mapping[str, str], taxonomy: Taxonomy) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, name in scales.items():
+        if times := pressed.count(key):
+            levels = taxonomy.rubrics[name].levels
+            if times > len(levels):
+                raise ConfigError(f"{name} has {len(levels)} levels, {key} was pressed {times} times")
+            found.append((name, levels[times - 1]))
+    return tuple(found)
+
+
+def keys_line(taxonomy: Taxonomy) -> str:
+    scales = [
+        f"{key}={name}: {' '.join(f'{key * (i + 1)} {level}' for i, level in enumerate(taxonomy.rubrics[name].levels))}"
+        for key, name in taxonomy.rubric_keys().items()
+    ]
+    return " · ".join([f"tags: {' '.join(f'{key}={name}' for key, name in taxonomy.hotkeys().items())}", *scales])
+
+
+def near_lines(near: list[Neighbour]) -> list[str]:
+    """The nearest rows: where from, how alike, loss and history, and what they say."""
+    if not near:
+        return ["no training row is near this output, or its training is not known here"]
+    lines = []
+    for number, one in enumerate(near, 1):
+        loss = f", loss {one.row.loss:.2f}" if one.row.loss is not None else ""
+        history = f", {', '.join(one.row.notes)}" if one.row.notes else ""
+        said = f"{quote(one.row.prompt, 60)} -> {quote(one.row.answer, 60)}"
+        told = f"{number}  {visible(one.row.place)}, {one.similarity:.2f} alike{loss}{visible(history)}: {said}"
+        lines.append(clip(told, _WIDE))
+    return lines
+
+
+def show(shown: Shown) -> None:
+    screen = Screen.of(sys.stderr)
+    say("", *(f"{screen.paint(str(m['role']), 'dim')}: {visible(str(m.get('content') or ''))}" for m in shown.messages))
+    if shown.reference is not None:
+        say(f"{screen.paint('reference', 'dim')}: {visible(shown.reference)}")
+    say(f"{screen.paint('output', 'bold')}: {visible(shown.output) or '(empty)'}")
+
+
+def say(*lines: str) -> None:
+    """For the person at the terminal; colours are ours, what comes from data was made visible before."""
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def read() -> str | None:
+    """A line; None at the end of the input."""
+    print("> ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.strip() if line else None

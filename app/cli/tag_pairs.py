@@ -1,0 +1,62 @@
+"""`curate tag RUN RUN --pairs`: which of two outputs is better, blind and in random order."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from app.cli.output import emit
+from app.cli.render import Cell, Screen, page, percent, visible
+from app.cli.tag_lines import read, say
+from curation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from curation.store.journal import Journal
+    from eval.folder import EvalFolder
+    from eval.review.pairwise import Pair
+
+
+def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal, author: str) -> int:
+    import sys
+
+    from eval.review.pairwise import CHOICES, Pairs, outcome
+
+    if len(folders) != 2:
+        raise ConfigError(f"--pairs is for two runs, not {len(folders)}: curate tag 3 5 --pairs")
+    pairs = Pairs(folders[0], folders[1], journal, author)
+    keys = " · ".join(f"{key} {choice}" for key, choice in CHOICES.items())
+    say(f"{keys} · u undo · q end")
+    judged = 0
+    while (pair := pairs.next()) is not None:
+        _show(pair, Screen.of(sys.stderr))
+        line = read()
+        if line is None or line == "q":
+            break
+        if line == "u":
+            judged -= pairs.undo()
+        elif line in CHOICES:
+            pairs.judge(pair, CHOICES[line])
+            judged += 1
+        else:
+            say(f'"{visible(line)}" is no key here: {keys}')
+    else:
+        say("all pairs are judged")
+    table = outcome(journal, folders[0], folders[1])
+    rows: list[list[Cell]] = [
+        [row["what"], percent(row["share"]), f"{percent(row['low'])} to {percent(row['high'])}", row["n"]]
+        for row in table.to_dict("records")
+    ]
+    data = {"judged": judged, "result": table.to_dict("records")}
+    emit(args, data, page(("by all reviewers", "share", "95 %", "n"), rows, [f"{judged:,} pairs judged now"]))
+    return 0
+
+
+def _show(pair: Pair, screen: Screen) -> None:
+    say("")
+    for message in pair.messages:
+        say(f"{screen.paint(str(message['role']), 'dim')}: {visible(str(message.get('content') or ''))}")
+    if pair.reference is not None:
+        say(f"{screen.paint('reference', 'dim')}: {visible(pair.reference)}")
+    for name, text in (("A", pair.a), ("B", pair.b)):
+        say(f"{screen.paint(name, 'bold')}: {visible(text) or '(empty)'}")
