@@ -64,7 +64,7 @@ def test_a_judgement_is_stored_with_its_draw_and_not_asked_again(frame: Frame, j
         (first.prediction_id, "unseen"),
         (second.prediction_id, RANDOM),
     ]
-    again = review(frame, journal, one_in=2)
+    again = review(frame, journal, one_in=2, repeat_one_in=0)
     assert not {first.prediction_id, second.prediction_id} & {s.prediction_id for s in again.ahead(100)}
     assert again.done == 2
 
@@ -102,10 +102,10 @@ def test_items_of_test_are_left_out_unless_asked_for(here: Workspace) -> None:
 
 
 def test_a_random_draw_that_was_judged_before_counts_without_being_shown_again(frame: Frame, journal: Journal) -> None:
-    first = review(frame, journal, one_in=0)
+    first = review(frame, journal, one_in=0, repeat_one_in=0)
     for shown in first.ahead(40):
         first.judge(Judgement(shown.prediction_id))
-    second = review(frame, journal, one_in=1)
+    second = review(frame, journal, one_in=1, repeat_one_in=0)
     left = {s.prediction_id for s in second.ahead(60)}
     assert len(left) == 20
     assert len([d for d in draws(journal) if d.queue == RANDOM]) > 0
@@ -124,6 +124,28 @@ def test_who_works_alone_sees_some_again_and_is_measured(frame: Frame, journal: 
     assert row["author"] == "ana"
     assert row["same"] == 1.0
     assert agreements(journal, DEFAULT).empty  # one person agrees with nobody
+
+
+def test_a_tenth_comes_again_by_itself_while_nobody_else_judges(frame: Frame, journal: Journal) -> None:
+    def repeats(author: str) -> int:
+        one = review(frame, journal, author, one_in=0)
+        for _ in range(50):
+            one.judge(Judgement(one.ahead(1)[0].prediction_id))
+        return sum(d.queue == REPEAT for d in draws(journal, author))
+
+    assert 2 <= repeats("ana") <= 5
+    assert repeats("bea") == 0
+
+
+def test_the_slice_queue_shows_the_slice(here: Workspace) -> None:
+    folder = evaluation(run_place(here).experiments)
+    folder.write("items", [{"item_id": f"row{i}:1", "meta": f'{{"topic": {{"name": "t{i % 3}"}}}}'} for i in range(30)])
+    found = review_frame([folder], fields=["topic.name"])
+    settings = QueueSettings("slice", one_in=0, slice=("topic.name", "t1"))
+    with open_journal(run_place(here).journal) as journal:
+        one = Review(found, journal, DEFAULT, "ana", settings)
+        assert {int(s.item_id[3:-2]) % 3 for s in one.ahead(99)} == {1}
+        assert len(one.ahead(99)) == 10
 
 
 def test_two_people_agree_where_they_say_the_same(frame: Frame, journal: Journal) -> None:

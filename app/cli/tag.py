@@ -7,10 +7,11 @@ from argparse import Namespace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from app.cli.arguments import Parser
+from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
 from app.cli.place import workspace
 from app.cli.tag_adjudicate import adjudicate, check
+from app.cli.tag_endpoint import judge_by_endpoint
 from app.cli.tag_lines import review_all
 from app.cli.tag_pairs import judge_pairs
 from curation.errors import ConfigError
@@ -36,6 +37,7 @@ def add_parser(parser: Parser) -> None:
             "curate tag --queue slice --slice topic=pins",
             "curate tag 3 --adjudicate --as eva",
             "curate tag 2 3 --pairs --as ana",
+            "curate tag 3 --endpoint http://localhost:8000/v1 --model judge",
         ],
         description="Without RUN: the last run's newest evaluation. Several runs are shown mixed, and never named. "
         "While nobody else has judged anything, a tenth of what you saw comes again, unsaid.",
@@ -54,6 +56,11 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("--pairs", action="store_true", help="two runs: which of two outputs is better, blind")
     command.add_argument("--adjudicate", action="store_true", help="decide where people differ; it holds from then on")
     command.add_argument("--outputs", metavar="ID,ID", help="--adjudicate: these outputs")
+    command.add_argument("--endpoint", metavar="URL", help="let the model behind it judge; seen only beside people")
+    command.add_argument("--model", metavar="NAME", help="--endpoint: what the model is called there")
+    command.add_argument(
+        "--limit", metavar="N", type=whole_number, help="--endpoint: so many outputs, those people judged first (100)"
+    )
     command.add_argument("--final", action="store_true", help="review outputs of the test split too")
     command.add_argument("--spend", action="store_true", help="allow patches from test items; they are spent by it")
 
@@ -75,6 +82,8 @@ def run(args: Namespace) -> int:
             return judge_pairs(args, folders, journal, author)
         frame = review_frame(folders, test_too=args.final, fields=[settings.slice[0]] if settings.slice else ())
         taxonomy = load_taxonomy(here.root)
+        if args.endpoint:
+            return judge_by_endpoint(args, frame, journal, taxonomy)
         if args.adjudicate:
             return adjudicate(args, frame, journal, taxonomy, author)
         return _review(args, here, folders, frame, journal, taxonomy, author, settings)
@@ -90,7 +99,7 @@ def _settings(args: Namespace) -> QueueSettings:
     part = tuple(args.slice.split("=", 1)) if args.slice else None
     if part is not None and len(part) != 2:
         raise ConfigError(f'--slice "{args.slice}": write it as FIELD=VALUE')
-    return QueueSettings(args.queue, args.one_in, args.calibration, 10 if args.alone else 0, 0, part)
+    return QueueSettings(args.queue, args.one_in, args.calibration, 10 if args.alone else None, 0, part)
 
 
 def _review(

@@ -73,3 +73,8 @@ def check(args: Namespace) -> None:
     """ConfigError for what does not go together."""
     if args.outputs and not args.adjudicate:
         raise ConfigError("--outputs names what is decided: add --adjudicate")
+    if (args.endpoint is None) != (args.model is None):
+        raise ConfigError("--endpoint and --model go together: where the model is, and what it is called there")
+    ways = [f"--{name}" for name in ("pairs", "adjudicate", "endpoint") if getattr(args, name)]
+    if len(ways) > 1:
+        raise ConfigError(f"{' and '.join(ways)} contradict each other; give one")

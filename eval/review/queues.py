@@ -35,20 +35,20 @@ class QueueSettings:
     """one_in: every so many outputs one is drawn at random from all, whatever the queue (0: none).
 
     calibration: so many outputs, the same for everybody, come first. repeat_one_in: every so many outputs one of the
-    reviewer's own comes again, unsaid (0: none); for a reviewer who works alone.
+    reviewer's own comes again, unsaid (0: none; None: one in ten for a reviewer who works alone).
     """
 
     queue: Queue = "unseen"
     one_in: int = 5
     calibration: int = 0
-    repeat_one_in: int = 0
+    repeat_one_in: int | None = None
     seed: int = 0
     slice: tuple[str, str] | None = None  # field and value, for the queue `slice`
 
     def __post_init__(self) -> None:
         if self.queue == "slice" and self.slice is None:
             raise ConfigError("queue slice: name the slice, for instance --slice topic=pins")
-        if min(self.one_in, self.calibration, self.repeat_one_in) < 0:
+        if min(self.one_in, self.calibration, self.repeat_one_in or 0) < 0:
             raise ConfigError("a queue's numbers must be at least 0")
 
 

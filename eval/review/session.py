@@ -39,7 +39,7 @@ class Review:
             raise ConfigError(f'a reviewer needs a name (without "{SECOND_LOOK}"); say --as NAME')
         self.frame, self.journal, self.taxonomy, self.author = frame, journal, taxonomy, author
         said = people(journal, taxonomy)
-        if not {*said.authors} - {author} and not settings.repeat_one_in:
+        if not {*said.authors} - {author} and settings.repeat_one_in is None:
             settings = replace(settings, repeat_one_in=ALONE)
         self._judged = {prediction for prediction, by in said.given.items() if author in by}
         history = [draw for draw in draws(journal) if draw.prediction_id in frame.at]
