@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from curation.config_file import load_config
 from curation.errors import ConfigError, DataError
-from curation.runs import RUN_FILE, Run, read_run
+from curation.runs import RUN_FILE, Run, list_runs, read_run
 from curation.store.files import TEMP_PREFIX, disk_errors, replace_file, sync_file, sync_folder
 from eval.items import ITEMS
 from eval.suite import SCHEMA, Suite, suite_of
@@ -207,6 +207,12 @@ def evals(run: Path) -> list[EvalFolder]:
 def latest_eval(run: Path) -> EvalFolder | None:
     """The newest finished evaluation of a run."""
     return next((one for one in reversed(evals(run)) if one.run.state == "done"), None)
+
+
+def last_evaluation(experiments: Path) -> EvalFolder | None:
+    """The newest finished evaluation of the newest run that has one; a base model's only where there is no other."""
+    ranked = sorted(list_runs(experiments), key=lambda run: read_run(run).kind != "base")
+    return next((found for run in reversed(ranked) if (found := latest_eval(run)) is not None), None)
 
 
 def new_eval(run: Path) -> EvalFolder:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from curation.runs import read_run
 from curation.store.journal import open_journal
 from curation.store.tags import tags
 from eval.folder import EvalFolder
@@ -46,9 +47,9 @@ def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder]
 
 def _unseen(done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
     """Wrong outputs of the newest evaluation that no person has judged."""
-    if not done:
+    if not (asked := [one for one in done if read_run(one.of).kind != "base"]):
         return []
-    last = done[-1]
+    last = asked[-1]
     judged: set[str] = set()
     if journal.exists():
         with open_journal(journal) as opened:

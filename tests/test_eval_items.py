@@ -11,10 +11,12 @@ import pytest
 from curation.errors import ConfigError, DataError
 from curation.source import Source
 from eval.exam import open_exam
-from eval.folder import EvalFolder, evals, new_eval
+from eval.folder import EvalFolder, evals, last_evaluation, new_eval
 from eval.items import file_items, item_of, items
 from eval.suite import Suite, load_suite, suite_of
+from tests.compared import base_of, built, right_at, run_of
 from tests.eval_workspace import eval_workspace, where, write_jsonl
+from tests.reported import arc, evaluated
 
 ROOT = Path(__file__).resolve().parent.parent
 TALK = [
@@ -178,6 +180,17 @@ def test_evaluations_are_numbered_and_stay_in_order(tmp_path: Path) -> None:
     made = [new_eval(tmp_path) for _ in range(11)]
     assert [one.path.name for one in made] == [f"eval-{i}" for i in range(1, 12)]
     assert evals(tmp_path) == []  # without run.json they are none
+
+
+def test_the_last_evaluation_is_of_a_run_though_the_base_was_asked_later(tmp_path: Path) -> None:
+    here = built(tmp_path / "work", 40)
+    assert last_evaluation(here.root / "experiments") is None
+    base = evaluated(here, base_of(here), right_at(0.3, "base"), arc(0.5, 0, 20))
+    assert (found := last_evaluation(here.root / "experiments")) and found.path == base.path
+    run = evaluated(here, run_of(here), right_at(0.6, "run"), arc(0.5, 0, 20))
+    later = base_of(here)
+    evaluated(here, later, right_at(0.3, "base"), arc(0.5, 0, 20))
+    assert (found := last_evaluation(here.root / "experiments")) and found.path == run.path
 
 
 def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

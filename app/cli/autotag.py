@@ -146,8 +146,8 @@ def _neighbours(here: Workspace, folder: EvalFolder, predictions: list[Predictio
 
 
 def _evaluation(experiments: Any, ref: str | None) -> EvalFolder:
-    from curation.runs import list_runs, resolve_run
-    from eval.folder import latest_eval
+    from curation.runs import resolve_run
+    from eval.folder import last_evaluation, latest_eval
 
     if ref is not None:
         folder = resolve_run(experiments, ref)
@@ -155,7 +155,6 @@ def _evaluation(experiments: Any, ref: str | None) -> EvalFolder:
         if found is None:
             raise ConfigError(f"{folder.name}: has no finished evaluation; make one with curate eval {folder.name}")
         return found
-    for folder in reversed(list_runs(experiments)):
-        if (found := latest_eval(folder)) is not None:
-            return found
+    if (found := last_evaluation(experiments)) is not None:
+        return found
     raise ConfigError("no evaluation yet; make one with curate eval")

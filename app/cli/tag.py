@@ -140,12 +140,12 @@ def _by_rules(journal: Journal, frame: Frame) -> dict[str, list[str]]:
 
 
 def _evaluations(experiments: Path, refs: list[str]) -> list[EvalFolder]:
-    from curation.runs import list_runs, resolve_run
-    from eval.folder import latest_eval
+    from curation.runs import resolve_run
+    from eval.folder import last_evaluation, latest_eval
 
-    chosen: list[Any] = [resolve_run(experiments, ref) for ref in refs]
-    if not chosen:
-        chosen = [f for f in list_runs(experiments) if latest_eval(f) is not None][-1:]
+    if not refs and (last := last_evaluation(experiments)) is not None:
+        return [last]
+    chosen = [resolve_run(experiments, ref) for ref in refs]
     found = [(folder, latest_eval(folder)) for folder in chosen]
     bare = [folder.name for folder, one in found if one is None]
     if bare or not found:
