@@ -186,11 +186,13 @@ def test_the_last_evaluation_is_of_a_run_though_the_base_was_asked_later(tmp_pat
     here = built(tmp_path / "work", 40)
     assert last_evaluation(here.root / "experiments") is None
     base = evaluated(here, base_of(here), right_at(0.3, "base"), arc(0.5, 0, 20))
-    assert (found := last_evaluation(here.root / "experiments")) and found.path == base.path
+    assert (found := last_evaluation(here.root / "experiments"))
+    assert found.path == base.path
     run = evaluated(here, run_of(here), right_at(0.6, "run"), arc(0.5, 0, 20))
     later = base_of(here)
     evaluated(here, later, right_at(0.3, "base"), arc(0.5, 0, 20))
-    assert (found := last_evaluation(here.root / "experiments")) and found.path == run.path
+    assert (found := last_evaluation(here.root / "experiments"))
+    assert found.path == run.path
 
 
 def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
