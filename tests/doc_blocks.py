@@ -71,6 +71,7 @@ class Reader:
 
     def run(self, command: str) -> tuple[int, list[str]]:
         """(exit code, lines of both outputs) of one line of a console block."""
+        command = command.replace("REPO/", f"{ROOT}/")
         words, said, noted = shlex.split(command.removesuffix(STATUS)), io.StringIO(), io.StringIO()
         if words[0] == "cd":
             self.folder = (self.folder / words[1]).resolve(strict=True)
@@ -79,7 +80,8 @@ class Reader:
             code = curate(words[1:]) if words[0] == "curate" else self._shell(command)
         # What is noted while all goes well is progress, and depends on what this machine has compiled before.
         notes = [line for line in noted.getvalue().splitlines() if code and not PROGRESS.fullmatch(line)]
-        lines = [line.replace(str(self.root), HOME) for line in [*said.getvalue().splitlines(), *notes]]
+        told = "\n".join([*said.getvalue().splitlines(), *notes])
+        lines = told.replace(str(self.root), HOME).replace(f"{ROOT}/", "REPO/").splitlines()
         return (0, [*lines, str(code)]) if command.endswith(STATUS) else (code, lines)
 
     def _shell(self, command: str) -> int:

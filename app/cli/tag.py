@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from argparse import Namespace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
