@@ -81,15 +81,14 @@ def parted(line: str) -> tuple[str, str | None]:
 
 def proposed(text: str, near: list[Neighbour]) -> Proposal:
     """The change that "D", "S2", "E Hold it for five seconds." or "A What is it? => A belt." asks for."""
-    from eval.review.proposals import OPS, Proposal
+    from eval.review.proposals import OPS, Proposal, added
 
     found = _OP.fullmatch(text.strip())
     if found is None:
         raise ConfigError(f'"{text}" is no change; {CHANGES}')
     op, words = OPS[found["op"]], found["text"] or ""
     if op == "add":
-        question, arrow, answer = words.partition("=>")
-        return Proposal(op, answer=(answer if arrow else words).strip(), question=question.strip() if arrow else "")
+        return added(words)
     number = int(found["number"] or 1)
     if number > len(near):
         raise ConfigError(f"there is no {number}. row near this output; w shows those there are")

@@ -12,7 +12,7 @@ from eval.taxonomy import NOTE, VERDICT, Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """No tag and no verdict means OK: looked at, nothing wrong."""
+    """No tag, verdict or rubric means OK: looked at, nothing wrong."""
 
     prediction_id: str
     tags: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ def events_of(said: Judgement, run: str, taxonomy: Taxonomy, author: str, kind: 
     valued += [(name, level, "") for name, level in said.rubrics]
     note = [(NOTE, "", said.note)] if said.note.strip() else []
     what: Sequence[tuple[str, str, str]] = [*plain, *valued, *note]
-    if not plain and not said.verdict:
+    if not plain and not valued:
         what = [(OK, "", ""), *what]
     for tag, value, _ in what:
         taxonomy.check(tag, value)

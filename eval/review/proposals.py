@@ -39,6 +39,12 @@ class Proposal:
     question: str = ""
 
 
+def added(text: str) -> Proposal:
+    """A new row from "question => answer"; without an arrow the answer alone."""
+    question, arrow, answer = text.partition("=>")
+    return Proposal("add", answer=(answer if arrow else text).strip(), question=question.strip() if arrow else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Proposed:
     patch: str  # p-014

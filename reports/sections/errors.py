@@ -79,6 +79,9 @@ def _agreement(of: Subject) -> list[Block]:
     steady = tag_tables.steadiness(of.journal, of.taxonomy)
     if not steady.empty:
         blocks.append(table(steady, caption="The same person on an output seen twice, unsaid, in all runs."))
+    judges = tag_tables.judges(of.journal, of.taxonomy, of.folder.name)
+    if not judges.empty:
+        blocks.append(table(judges, caption="Models that judge, beside people; they count in no rate."))
     return blocks
 
 

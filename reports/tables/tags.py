@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from itertools import combinations
 
 import pandas as pd
 
 from curation.store.journal import Journal
 from curation.store.tags import OK, draws, tags
+from eval.review.beside_people import BesidePeople, beside_people
 from eval.review.people import people
 from eval.review.rates import deserved, excesses, judged, rates, rates_of_all
 from eval.stats.distributions import wilson
@@ -36,11 +38,11 @@ def judgements(journal: Journal, run: str | None, taxonomy: Taxonomy) -> dict[st
 
 
 def slices(
-    tags_of: Mapping[str, set[str]], fields: Mapping[str, Mapping[str, str]], names: Sequence[str]
+    tags_of: Mapping[str, set[str]], values: Mapping[str, Mapping[str, str]], names: Sequence[str]
 ) -> pd.DataFrame:
     """tag, field, value, hits, n, rest_hits, rest_n, p, p_adjusted: slices with a tag more often than the rest."""
     columns = ["tag", "field", "value", "hits", "n", "rest_hits", "rest_n", "p", "p_adjusted"]
-    rows = [tuple(getattr(row, name) for name in columns) for row in excesses(tags_of, fields, names)]
+    rows = [tuple(getattr(row, name) for name in columns) for row in excesses(tags_of, values, names)]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -81,3 +83,9 @@ def steadiness(journal: Journal, taxonomy: Taxonomy) -> pd.DataFrame:
     said = people(journal, taxonomy).second_looks
     rows = [(who, len(same), sum(same) / len(same), *wilson(sum(same), len(same))) for who, same in said.items()]
     return pd.DataFrame(rows, columns=["author", "items", "same", "low", "high"])
+
+
+def judges(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> pd.DataFrame:
+    """What models that judge said beside people (see BesidePeople); empty where people judged none of it."""
+    rows = [asdict(row) for row in beside_people(journal, taxonomy, run)]
+    return pd.DataFrame(rows, columns=[field.name for field in fields(BesidePeople)])

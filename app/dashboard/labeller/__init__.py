@@ -9,22 +9,32 @@ from typing import Any, Final
 
 import streamlit as st
 
+from eval.neighbours import Neighbour
 from eval.review.frame import Shown
 from eval.review.judgement import Judgement
+from eval.review.proposals import OPS, Proposal, added
 from eval.taxonomy import VERDICT_KEYS, Taxonomy
 from reports.visible import visible
 
 _HERE: Final = Path(__file__).resolve().parent
 _LONGEST: Final = 20_000  # characters of a text that are sent to the page
+_ROW: Final = 600  # characters of a training row that are
+_CHANGES: Final = {
+    "D": ("drop row", "drop the marked training row; arrows mark another"),
+    "S": ("drop source", "drop every row of its source"),
+    "E": ("edit", "give the marked training row another answer"),
+    "A": ("add", "add a row: question => answer"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the page sent: a judgement with its number, or an undo."""
+    """What the page sent: a judgement with its number, perhaps with a change of the data, or an undo."""
 
     sequence: int
     undo: bool
     judgement: Judgement
+    proposal: Proposal | None = None
 
 
 def labeller(
@@ -33,12 +43,14 @@ def labeller(
     acknowledged: int,
     progress: str,
     rules: Mapping[str, Sequence[str]],
+    near: Mapping[str, Sequence[Neighbour]],
     on_events: Any,
 ) -> None:
     """Show the first item and hold the others; `on_events` is called when events have come (see `events`).
 
     `acknowledged` is the number of the last event that is on disk; the page sends again what came after it.
-    `rules` are the automatic tags of predictions; the page shows them once the person has chosen a tag.
+    `rules` are the automatic tags of predictions, `near` the training rows nearest to them; the page shows both once
+    the person has chosen a tag.
     """
     mounted = st.components.v2.component(
         "curate_labeller",
@@ -47,10 +59,12 @@ def labeller(
         js=(_HERE / "labeller.js").read_text(encoding="utf-8"),
     )
     data = {
-        "items": [_sent(item, rules.get(item.prediction_id, ())) for item in items],
+        "items": [_sent(item, rules.get(item.prediction_id, ()), near.get(item.prediction_id, ())) for item in items],
         "acknowledged": acknowledged,
         "tags": [[key, name, taxonomy.tags[name].definition] for key, name in taxonomy.hotkeys().items()],
         "verdicts": [[key, name] for key, name in VERDICT_KEYS.items()],
+        "rubrics": [[k, name, list(taxonomy.rubrics[name].levels)] for k, name in taxonomy.rubric_keys().items()],
+        "changes": [[key, name, title] for key, (name, title) in _CHANGES.items()],
         "progress": progress,
     }
     mounted(key="labeller", data=data, on_events_change=on_events)
@@ -67,13 +81,36 @@ def events(sent: Any, acknowledged: int) -> list[Event]:
                 tags,
                 str(told.get("verdict") or ""),
                 str(told.get("note") or ""),
+                rubrics=_rubrics(told.get("rubrics")),
                 event=str(told.get("event", "")),
             )
-            found.append(Event(told["seq"], bool(told.get("undo")), said))
+            found.append(Event(told["seq"], bool(told.get("undo")), said, _proposal(told.get("change"))))
     return sorted(found, key=lambda event: event.sequence)
 
 
-def _sent(item: Shown, rules: Sequence[str]) -> dict[str, Any]:
+def _rubrics(told: Any) -> tuple[tuple[str, str], ...]:
+    pairs = told if isinstance(told, list) else []
+    return tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2)
+
+
+def _proposal(told: Any) -> Proposal | None:
+    op = OPS.get(str(told.get("op"))) if isinstance(told, dict) else None
+    if op is None:
+        return None
+    text = str(told.get("text") or "")
+    return added(text) if op == "add" else Proposal(op, str(told.get("row") or ""), text)
+
+
+def _row(near: Neighbour) -> dict[str, str]:
+    """edit: what an edit starts from; nothing where showing it has changed it."""
+    row = near.row
+    loss = [f"loss {row.loss:.2f}"] if row.loss is not None else []
+    about = ", ".join([row.place, f"{near.similarity:.2f} alike", *loss, *row.notes])
+    shown = {"about": visible(about), "prompt": visible(row.prompt[:_ROW]), "answer": visible(row.answer[:_ROW])}
+    return {"row": row.row_id, **shown, "edit": row.answer if visible(row.answer) == row.answer else ""}
+
+
+def _sent(item: Shown, rules: Sequence[str], near: Sequence[Neighbour]) -> dict[str, Any]:
     turns = [[str(m["role"]), _short(str(m.get("content") or ""))] for m in item.messages]
     reference = None if item.reference is None else _short(item.reference)
     return {
@@ -82,9 +119,18 @@ def _sent(item: Shown, rules: Sequence[str]) -> dict[str, Any]:
         "output": _short(item.output),
         "reference": reference,
         "rules": list(rules),
+        "near": [_row(one) for one in near],
+        "add": _start(item),
     }
 
 
 def _short(text: str) -> str:
     shown = visible(text[:_LONGEST])
     return shown if len(text) <= _LONGEST else f"{shown}\n({len(text) - _LONGEST:,} more characters are not shown)"
+
+
+def _start(item: Shown) -> str:
+    """What a new row starts from: the question on screen and its reference, to be written anew."""
+    asked = next((str(m.get("content") or "") for m in reversed(item.messages) if m["role"] == "user"), "")
+    text = f"{asked} => {item.reference or ''}"
+    return text if visible(text) == text and "=>" not in asked else ""

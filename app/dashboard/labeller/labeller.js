@@ -13,11 +13,13 @@ export default function ({ parentElement, data, setTriggerValue }) {
 
 function make(root) {
   const find = (selector) => root.querySelector(selector);
-  const lab = { queue: [], seen: new Map(), pending: [], sequence: 0, chosen: new Set(), verdict: "", last: null };
+  const lab = { queue: [], pending: [], sequence: 0, chosen: new Set(), verdict: "", levels: new Map(), row: 0, change: "" };
 
   lab.take = (data) => {
     lab.tags = data.tags;
     lab.verdicts = data.verdicts;
+    lab.rubrics = data.rubrics;
+    lab.changes = data.changes;
     lab.progress = data.progress;
     lab.sequence = Math.max(lab.sequence, data.acknowledged);
     lab.pending = lab.pending.filter((event) => event.seq > data.acknowledged);
@@ -28,8 +30,8 @@ function make(root) {
     else {
       // What is on screen stays on screen; behind it the server's order holds.
       const [first] = lab.queue;
-      const still = data.items.some((item) => item.id === first.id);
-      lab.queue = still || !lab.pending.length ? [...(still ? [first] : []), ...offered.filter((i) => i.id !== first.id)] : lab.queue;
+      const still = data.items.filter((item) => item.id === first.id);  // with its nearest rows, which may have come since
+      lab.queue = still.length || !lab.pending.length ? [...still, ...offered.filter((i) => i.id !== first.id)] : lab.queue;
       if (!lab.queue.length) lab.queue = offered;
     }
     lab.show(!held.has(lab.queue[0] && lab.queue[0].id));
@@ -37,7 +39,7 @@ function make(root) {
 
   lab.show = (fresh) => {
     const item = lab.queue[0];
-    if (fresh) { lab.chosen.clear(); lab.verdict = ""; find(".note").value = ""; }
+    if (fresh) { lab.chosen.clear(); lab.verdict = ""; lab.levels.clear(); lab.row = 0; lab.change = ""; find(".note").value = ""; }
     const turns = find(".turns");
     turns.replaceChildren();
     for (const [role, text] of item ? item.turns : []) {
@@ -53,9 +55,30 @@ function make(root) {
     marked(find(".output"), item ? item.output || "(empty)" : lab.pending.length ? "One moment ..." : "Nothing more to review here.", item && reference);
     find(".lab").dataset.item = item ? item.id : "";
     find(".rules").textContent = item && lab.chosen.size && item.rules.length ? `rules said: ${item.rules.join(", ")}` : "";
+    near(item);
     keys();
     state();
   };
+
+  // The training rows nearest to the output: like what rules said, they are shown once something was chosen.
+  function near(item) {
+    const box = find(".near");
+    box.replaceChildren();
+    const rows = item && (lab.chosen.size || lab.verdict) ? item.near : [];
+    lab.row = Math.max(0, Math.min(lab.row, rows.length - 1));
+    rows.forEach((row, place) => {
+      const line = document.createElement("div");
+      line.className = "row";
+      line.setAttribute("aria-current", String(place === lab.row));
+      const about = document.createElement("b");
+      about.textContent = row.about;
+      line.append(about, document.createTextNode(`${row.prompt}\n-> ${row.answer}`));
+      line.addEventListener("click", () => { lab.row = place; lab.show(false); });
+      box.append(line);
+    });
+    const changing = lab.change === "E" || lab.change === "A";
+    find(".changed").hidden = !changing;
+  }
 
   // Words that the other text does not have are marked; text nodes alone, so that no output becomes markup.
   function marked(box, text, other) {
@@ -77,8 +100,13 @@ function make(root) {
     row.replaceChildren();
     for (const [key, name, definition] of lab.tags) row.append(button(key, name, definition, lab.chosen.has(name)));
     for (const [key, name] of lab.verdicts) row.append(button(key, name, "verdict", lab.verdict === name));
+    for (const [key, name, levels] of lab.rubrics) {
+      const level = lab.levels.get(name);
+      row.append(button(key, level === undefined ? name : `${name}: ${levels[level]}`, "again for the next level", level !== undefined));
+    }
     row.append(button("o", "OK", "nothing wrong; next", false), button("Enter", "next", "store and go on", false));
     row.append(button("u", "undo", "take the last one back", false), button("n", "note", "write a note", false));
+    if (lab.chosen.size || lab.verdict) for (const [key, name, title] of lab.changes) row.append(button(key, name, title, lab.change === key));
   }
 
   function button(key, name, title, pressed) {
@@ -111,15 +139,50 @@ function make(root) {
     } else if (verdict) {
       lab.verdict = lab.verdict === verdict[1] ? "" : verdict[1];
       lab.show(false);
-    } else if (key === "n") find(".note").focus();
+    } else if (lab.rubrics.some(([k]) => k === key)) {
+      const [, name, levels] = lab.rubrics.find(([k]) => k === key);
+      const next = lab.levels.has(name) ? lab.levels.get(name) + 1 : 0;
+      if (next < levels.length) lab.levels.set(name, next); else lab.levels.delete(name);
+      lab.show(false);
+    } else if (key === "ArrowDown" || key === "ArrowUp") {
+      lab.row += key === "ArrowDown" ? 1 : -1;
+      lab.show(false);
+    } else if (lab.changes.some(([k]) => k === key)) propose(item, key);
+    else if (key === "n") find(".note").focus();
     else if (key === "o") { if (!lab.chosen.size) submit(item); }
-    else if (key === "Enter" && (lab.chosen.size || lab.verdict || find(".note").value.trim())) submit(item);
+    else if (key === "Enter" && (lab.chosen.size || lab.verdict || lab.levels.size || find(".note").value.trim())) submit(item);
   }
 
-  function submit(item) {
+  // A change of the data goes with the judgement that is its reason; an answer to write is asked for first.
+  function propose(item, key) {
+    const row = item.near[lab.row];
+    if (!lab.chosen.size && !lab.verdict) return say("a tag or a verdict first: it is the reason of the change");
+    if (key !== "A" && !row) return say("no training row is known to be near this output");
+    if (key === "D" || key === "S") return submit(item, { op: key, row: row.row, text: "" });
+    lab.change = key;
+    lab.show(false);
+    const field = find(".change");
+    field.value = key === "E" ? row.edit : item.add;
+    field.focus();
+  }
+
+  function sendChange() {
+    const item = lab.queue[0];
+    const text = find(".change").value;
+    if (!item || !text.trim()) return;
+    const row = item.near[lab.row];
+    submit(item, { op: lab.change, row: lab.change === "E" && row ? row.row : "", text });
+  }
+
+  function say(text) {
+    find(".state").textContent = text;
+  }
+
+  function submit(item, change) {
     lab.pending.push({
       seq: ++lab.sequence, event: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`, id: item.id,
-      tags: [...lab.chosen], verdict: lab.verdict, note: find(".note").value,
+      tags: [...lab.chosen], verdict: lab.verdict, note: find(".note").value, change: change || null,
+      rubrics: [...lab.levels].map(([name, level]) => [name, lab.rubrics.find((r) => r[1] === name)[2][level]]),
     });
     lab.queue.shift();
     lab.show(true);
@@ -146,11 +209,14 @@ function make(root) {
     const path = event.composedPath();
     const field = path.find((node) => node instanceof HTMLElement && (["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName) || node.isContentEditable));
     if (field) {
-      if (field === find(".note") && (event.key === "Enter" || event.key === "Escape")) { event.preventDefault(); field.blur(); }
+      if (field === find(".change") && event.key === "Enter" && !event.shiftKey) { event.preventDefault(); field.blur(); sendChange(); }
+      else if (field === find(".change") && event.key === "Escape") { event.preventDefault(); field.blur(); lab.change = ""; lab.show(false); }
+      else if (field === find(".note") && (event.key === "Enter" || event.key === "Escape")) { event.preventDefault(); field.blur(); }
       return;
     }
     if (document.querySelector('[role="dialog"]')) return;
-    const mine = [...lab.tags, ...lab.verdicts].some(([k]) => k === event.key) || ["o", "u", "n", "Enter"].includes(event.key);
+    const known = [...lab.tags, ...lab.verdicts, ...lab.rubrics, ...lab.changes].some(([k]) => k === event.key);
+    const mine = known || ["o", "u", "n", "Enter", "ArrowDown", "ArrowUp"].includes(event.key);
     if (mine) { event.preventDefault(); press(event.key); }
   };
   window.addEventListener("keydown", heard);

@@ -1,21 +1,22 @@
-"""Agreement: how far reviewers agree, tag by tag, and the outputs on which they do not."""
+"""Agreement: how far reviewers agree, tag by tag; models beside them; and the outputs to decide about."""
 
 from __future__ import annotations
 
-from typing import Final
-
+import pandas as pd
 import streamlit as st
 
 from app.dashboard.downloads import tabled
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
-from curation.store.tags import tags
-from eval.review.frame import review_frame
-from eval.review.rates import judged
-from eval.taxonomy import load_taxonomy
-from reports.tables.tags import agreements, pairs, steadiness
-
-THRESHOLD: Final = 0.6  # under it a tag is too unsure to change data by
+from app.dashboard.screens.review import signed_in
+from curation.errors import CurateError
+from eval.review.adjudication import decide, take_back, to_decide
+from eval.review.beside_people import hidden_judges
+from eval.review.frame import Frame, Shown, review_frame
+from eval.review.judgement import Judgement
+from eval.review.people import People, people
+from eval.taxonomy import VERDICTS, Taxonomy, load_taxonomy
+from reports.tables.tags import agreements, judges, pairs, steadiness, weak
 
 
 def show() -> None:
@@ -27,40 +28,80 @@ def show() -> None:
         st.info(
             "Nothing to compare yet: let two people review the same outputs (curate tag --calibration 20 --as NAME)."
         )
-        return
     if not table.empty:
-        alpha = table[table["coefficient"] == "alpha_nominal"]
-        for row in alpha.itertuples():
-            if not row.value >= THRESHOLD:
-                st.warning(f"{row.tag}: alpha {row.value:.2f} is under {THRESHOLD}; agree on its definition first")
+        for row in weak(table, taxonomy.agreement).itertuples():
+            st.warning(f"Alpha {row.value:.2f}, under {taxonomy.agreement:g}: changes no data until it is decided.")
+            st.code(row.tag, language=None)
         tabled(table, "agreement")
         st.subheader("Pairs")
         tabled(pairs(journal(), taxonomy), "pairs")
     if not steady.empty:
         st.subheader("Second looks")
-        st.caption("how often a person who saw an output again, unsaid, gave it the same tags")
+        st.caption("how often a person who saw an output again, unsaid, said the same of it")
         tabled(steady, "second looks")
-    _disputed()
+    _models(judges(journal(), taxonomy), taxonomy)
+    _decisions(taxonomy)
 
 
-def _disputed() -> None:
-    """Outputs whose judges say different things, side by side."""
+def _models(table: pd.DataFrame, taxonomy: Taxonomy) -> None:
+    """What models said, beside people and never alone."""
+    hidden = hidden_judges(journal(), taxonomy)
+    if table.empty and not hidden:
+        return
+    st.subheader("Models that judge")
+    st.caption("agreement with people: Cohen's kappa, of verdicts alpha; what they said counts in no rate and no patch")
+    if not table.empty:
+        tabled(table, "models")
+    if hidden:
+        st.info("Not shown, for no person has judged any of their outputs: curate tag --as NAME")
+        st.code("\n".join(hidden), language=None)
+
+
+def _decisions(taxonomy: Taxonomy) -> None:
+    """Outputs whose judges say different things, side by side, and who decides."""
     done = evaluations()
     if not done:
         return
     frame = review_frame(done)
-    given = judged(tags(journal(), kinds=("person",)))
-    disputed = [p for p, by in given.items() if p in frame.at and len({frozenset(held) for held in by.values()}) > 1]
-    st.subheader(f"To adjudicate: {len(disputed):,}")
-    if not disputed:
+    todo = to_decide(frame, journal(), taxonomy)
+    st.subheader(f"To decide: {len(todo):,}")
+    if "decided" in st.session_state and st.button("take the last decision back", key="take back"):
+        take_back(journal(), *st.session_state.pop("decided"))
+        st.rerun()
+    if not todo:
         return
-    number = int(st.number_input("output", 1, len(disputed), 1, key="disputed"))
-    shown = frame.shown(disputed[number - 1])
-    for author, held in given[shown.prediction_id].items():
-        st.text(f"{author}: {', '.join(sorted(held))}")
+    number = int(st.number_input("output", 1, len(todo), 1, key="disputed"))
+    shown = frame.shown(todo[number - 1])
+    _opinions(people(journal(), taxonomy), shown)
     plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in shown.messages), "prompt")
     left, right = st.columns(2)
     with left:
         plain(shown.reference, "reference")
     with right:
         plain(shown.output, "output")
+    _decide(frame, shown, taxonomy)
+
+
+def _opinions(said: People, shown: Shown) -> None:
+    for author, held in said.given[shown.prediction_id].items():
+        values = said.values.get(shown.prediction_id, {}).get(author, {})
+        st.text(f"{author}: {', '.join([*sorted(held), *(f'{k} {v}' for k, v in values.items())])}")
+
+
+def _decide(frame: Frame, shown: Shown, taxonomy: Taxonomy) -> None:
+    with st.form("decide", clear_on_submit=True):
+        name = st.text_input("your name", value=signed_in(), key="decides")
+        tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key="final tags")
+        verdict = st.selectbox("verdict", ["", *VERDICTS], key="final verdict")
+        note = st.text_input("why", key="final note")
+        if not st.form_submit_button("decide"):
+            return
+    said = Judgement(shown.prediction_id, tuple(tags), str(verdict or ""), note)
+    try:
+        decide(frame, journal(), taxonomy, name, said)
+    except CurateError as error:
+        st.error("Not stored:")
+        plain(str(error))
+        return
+    st.session_state["decided"] = (name, shown.prediction_id)
+    st.rerun()

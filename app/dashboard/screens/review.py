@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import streamlit as st
 
 from app.dashboard.labeller import events, labeller
 from app.dashboard.place import evaluations, here, journal
+from app.dashboard.plain import plain
 from curation.errors import CurateError
 from curation.store.tags import tags
 from eval.review.flips import flips
 from eval.review.frame import review_frame
+from eval.review.proposals import Proposed, TrainingData
 from eval.review.queues import QUEUES, QueueSettings
 from eval.review.session import Review
 from eval.taxonomy import load_taxonomy
+
+_NEAR_AHEAD: Final = 8  # outputs whose nearest training rows are held ready
 
 
 def show() -> None:
@@ -26,14 +32,20 @@ def show() -> None:
     chosen = what.multiselect(
         "evaluations, mixed and never named", list(done), default=list(done)[-1:], key="evaluations"
     )
-    queue = how.selectbox("queue", [name for name in QUEUES if name != "slice"], key="queue")
+    queue = str(how.selectbox("queue", QUEUES, key="queue"))
+    part = how.text_input("slice", key="slice", placeholder="topic=pins") if queue == "slice" else ""
+    with how.popover("how"):
+        calibration = int(st.number_input("the same for all, first", 0, 1000, 0, key="calibration"))
+        one_in = int(st.number_input("one in so many at random", 0, 1000, 5, key="one in"))
     if not author or not chosen:
         st.info("Say who you are, and choose an evaluation.")
         return
     try:
-        review = _review(author, tuple(chosen), str(queue))
+        settings = _settings(queue, part, calibration, one_in)
+        review = _review(author, tuple(chosen), settings)
     except CurateError as error:
-        st.error(str(error))
+        st.error("This queue cannot be shown.")
+        plain(str(error))
         return
     st.fragment(_panel)(review, author)  # drawn again by itself when the page sends events
 
@@ -47,28 +59,49 @@ def _panel(review: Review, author: str) -> None:
             try:
                 if event.undo:
                     review.undo()
+                elif event.proposal:
+                    state["made"] = review.change(event.judgement, event.proposal)
                 else:
                     review.judge(event.judgement)
             except CurateError as error:
                 state["refused"] = str(error)
             state["acknowledged"] = event.sequence
 
-    if "refused" in state:
-        st.error(state.pop("refused"))
+    _told(state)
     progress = f"{review.done:,} of {len(review.frame):,} judged by {author}"
     ahead = review.ahead(40)
-    labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), stored)
+    near = {shown.prediction_id: review.near(shown.prediction_id) for shown in ahead[:_NEAR_AHEAD]}
+    labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), near, stored)
 
 
-def _review(author: str, names: tuple[str, ...], queue: str) -> Review:
+def _told(state: Any) -> None:
+    """What became of the last change of the data; its text may hold data, so it is shown letter by letter."""
+    if "refused" in state:
+        st.error("Not done:")
+        plain(state.pop("refused"))
+    if "made" in state:
+        made: Proposed = state.pop("made")
+        st.success(f"{made.patch}: {made.rows:,} rows, in the next build. Back: u, or curate patch drop {made.patch}")
+        for warning in made.warnings:
+            plain(warning, "warning")
+
+
+def _settings(queue: str, part: str, calibration: int, one_in: int) -> QueueSettings:
+    field, equals, value = part.partition("=")
+    chosen = (field.strip(), value.strip()) if equals else None
+    return QueueSettings(queue, one_in, calibration, slice=chosen)  # type: ignore[arg-type]
+
+
+def _review(author: str, names: tuple[str, ...], settings: QueueSettings) -> Review:
     """This session's review; another name, choice or queue begins another."""
-    asked = (author, names, queue)
+    asked = (author, names, settings)
     held = st.session_state.get("review")
     if held is None or held[0] != asked:
         folders = [one for one in evaluations() if one.name in names]
-        settings = QueueSettings(queue)  # type: ignore[arg-type]
         taxonomy = load_taxonomy(here().root)
-        made = Review(review_frame(folders), journal(), taxonomy, author, settings, flips=flips(folders))
+        frame = review_frame(folders, fields=[settings.slice[0]] if settings.slice else ())
+        data = TrainingData(here(), taxonomy)
+        made = Review(frame, journal(), taxonomy, author, settings, flips=flips(folders), data=data)
         st.session_state["review"] = held = (asked, made)
         st.session_state["rules"] = _by_rules(made)
     found: Review = held[1]
