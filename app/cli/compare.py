@@ -78,6 +78,7 @@ def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
     from eval.compare.sides import chosen
     from eval.measuring import Trust
     from eval.prepare import Where
+    from eval.review.scores import scores_of
 
     here = find_workspace(folder(args))
     near = here.root if here else folder(args)
@@ -85,7 +86,7 @@ def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
     trust = Trust(here.root if here else None, args.trust_metrics)
     store = open_store(here.store_path) if here and here.store_path.exists() else None
     sides = chosen(where.place.experiments, args.sides, alone=args.alone, pooled=args.pooled)
-    settings = Settings(args.suite, Draws(args.seed or 0), trust, args.flips or _FLIPS)
+    settings = Settings(args.suite, Draws(args.seed or 0), trust, args.flips or _FLIPS, scores_of(where.place, near))
     notes: list[str] = []
     ask = None if args.stored else _asker(where, trust, told, notes)
     told.stage("comparing")

@@ -19,6 +19,7 @@ from eval.compare.claim import FEWEST_CLUSTERS, Claim, claim
 from eval.compare.exam import Exam, Source, clusters_of, learned_by, open_exam
 from eval.compare.flips import Flip, flips
 from eval.compare.gates import Check, checks
+from eval.compare.judged import judged
 from eval.compare.measures import Draws, Table
 from eval.compare.sheet import Sheet, sheet
 from eval.compare.sides import BASE, Model, Part, Side, base_part, same_training
@@ -26,6 +27,7 @@ from eval.compare.trade_off import Trade, trade_off
 from eval.compare.trained import Bools, Exposure
 from eval.measuring import Trust
 from eval.metrics.metric import Measured
+from eval.review.scores import Scores
 from eval.stats.compare import Difference, under_holm
 from eval.stats.seeds import NoiseFloor, noise_floor
 
@@ -40,6 +42,7 @@ class Settings:
     draws: Draws = field(default_factory=Draws)
     trust: Trust = field(default_factory=Trust)
     most_flips: int = 5
+    people: Scores = field(default_factory=lambda: Scores({}))  # what people said of outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def compare(
     """ConfigError where a side was not evaluated, or otherwise than the other; DataError where no item is left."""
     exposure, notes = Exposure(store), list[str]()
     exam, sheets = _answered(sides, exposure, settings, ask, notes)
-    a, b = _tables(exam, sides, sheets, settings.trust, notes)
+    a, b = _tables(exam, sides, sheets, settings, notes)
     main = measures.primary(exam, a, b, settings.draws)
     scores = benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes)
     stored = beside(experiments, exam, b[exam.suite.primary.metric], exposure, settings.trust, settings.draws)
@@ -166,7 +169,7 @@ def _sheet(exam: Exam, model: Model, learned: Sequence[Bools], ask: Ask | None) 
 
 
 def _tables(
-    exam: Exam, sides: tuple[Side, Side], sheets: Sequence[Sheet], trust: Trust, notes: list[str]
+    exam: Exam, sides: tuple[Side, Side], sheets: Sequence[Sheet], settings: Settings, notes: list[str]
 ) -> tuple[Table, Table]:
     """Each side's metrics, an entry a model."""
     suite = exam.suite
@@ -175,7 +178,7 @@ def _tables(
         kept = tuple(choice for choice in suite.metrics if choice.name != _PER_TOKEN)
         notes += ["perplexity: the two have different tokenizers, see bits_per_char"] * (len(kept) < len(suite.metrics))
         suite = replace(suite, metrics=kept)
-    found = measures.measures(sheets, suite, trust, notes)
+    found = measures.measures(sheets, suite, settings.trust, notes) | judged(sheets, settings.people, notes)
     first = len(sides[0].models)
     return {name: each[:first] for name, each in found.items()}, {name: each[first:] for name, each in found.items()}
 

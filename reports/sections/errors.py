@@ -32,13 +32,17 @@ def tags(of: Subject) -> list[Block]:
         if of.journal is not None
         else pd.DataFrame(columns=tag_tables.RATES)
     )
+    said = tag_tables.verdicts(of.journal, of.folder.name, of.taxonomy) if of.journal is not None else pd.DataFrame()
+    scales = [table(said, caption="Verdict and rubrics by people, 0 to 1, of random draws alone.")] * (not said.empty)
+    if rates.empty and not said.empty:
+        return [*scales, *_agreement(of)]
     if rates.empty:
         return [Text("No tags yet: let rules look (curate autotag), or review outputs (curate tag).", "note")]
     about = "People: of random draws alone, 95 % Wilson interval. Rules: of all outputs."
     blocks: list[Block] = [table(rates, caption=f"{about} counted: outputs with the tag in all.")]
     if (rates["n"] > 0).any():
         blocks.insert(0, Figure("tags", tag_charts.rates(rates), "Share of the outputs with each tag."))
-    return [*blocks, *_slices(of, of.evaluation, rates, predictions), *_agreement(of)]
+    return [*blocks, *scales, *_slices(of, of.evaluation, rates, predictions), *_agreement(of)]
 
 
 def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: dict[str, list[str]]) -> list[Block]:

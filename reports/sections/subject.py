@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.errors import ConfigError, CurateError
@@ -15,6 +15,7 @@ from curation.workspace import Workspace
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.sides import BASE, Part, chosen
 from eval.folder import SUITE, EvalFolder
+from eval.review.scores import scores_of
 from eval.suite import Suite
 from eval.taxonomy import Taxonomy, load_taxonomy
 
@@ -81,7 +82,7 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
     if run.kind == "evaluation":
         raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
     store = open_store(workspace.store_path) if workspace and (workspace.store_path / "CURRENT").exists() else None
-    settings = settings or Settings()
+    settings = replace(settings or Settings(), people=scores_of(place, root))
     evaluation, no_evaluation = _evaluation(folder, run, settings.suite)
     comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
     version, no_version = _version(store, run)

@@ -13,6 +13,7 @@ from curation.store.tags import OK, draws, tags
 from eval.review.beside_people import BesidePeople, beside_people
 from eval.review.people import people
 from eval.review.rates import deserved, excesses, judged, rates, rates_of_all
+from eval.review.scores import estimates
 from eval.stats.distributions import wilson
 from eval.taxonomy import Taxonomy
 
@@ -30,6 +31,12 @@ def tag_rates(journal: Journal, run: str, predictions: Sequence[str], taxonomy: 
     table = [(r.tag, kind, r.hits, r.n, r.share, r.low, r.high, r.counted) for kind, r in rows]
     frame = pd.DataFrame(table, columns=RATES)
     return frame.sort_values(["counted", "tag"], ascending=[False, True], ignore_index=True)
+
+
+def verdicts(journal: Journal, run: str, taxonomy: Taxonomy) -> pd.DataFrame:
+    """what, value, low, high, n, counted: the verdict and rubrics from 0 (worst) to 1, of random draws alone."""
+    rows = [(one.name, one.value, one.low, one.high, one.n, all_) for one, all_ in estimates(journal, taxonomy, run)]
+    return pd.DataFrame(rows, columns=["what", "value", "low", "high", "n", "counted"])
 
 
 def judgements(journal: Journal, run: str | None, taxonomy: Taxonomy) -> dict[str, set[str]]:

@@ -1,0 +1,122 @@
+"""Verdicts and rubrics by people are metrics of a comparison and of a report, with the outputs they are of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from curation.runs import run_place
+from curation.store.journal import open_journal
+from curation.store.tags import Draw, Tag, add_tags, new_id
+from curation.workspace import Workspace
+from eval.folder import EvalFolder
+from eval.review.people import FINAL
+from eval.review.scores import estimates, scores
+from eval.taxonomy import DEFAULT
+from tests.compared import built, right_at, run_of, sit
+
+Capture = pytest.CaptureFixture[str]
+HELP = DEFAULT.rubrics["helpfulness"].levels
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Workspace, Sequence[EvalFolder]]:
+    made = built(tmp_path / "work", rows=120, split={"ratios": {"train": 0.4, "validation": 0.5, "test": 0.1}})
+    folders = [run_of(made), run_of(made, seed=2)]
+    return made, [sit(made, folder, right_at(0.5, folder.name)) for folder in folders]
+
+
+def said(made: Workspace, folder: EvalFolder, values: Sequence[str], queue: str = "unseen", tag: str = "verdict",
+         author: str = "ana") -> list[str]:  # fmt: skip
+    """The author gives the first outputs these verdicts; the predictions."""
+    ids: list[str] = folder.predictions(["prediction_id"])["prediction_id"].to_pylist()[: len(values)]
+    with open_journal(run_place(made).journal) as journal:
+        for prediction, value in zip(ids, values, strict=True):
+            event = Tag(new_id(), prediction, folder.of.name, tag, value, taxonomy="v1", author=author)
+            probability = 0.1 if queue == "random" else None
+            add_tags(journal, [event], [Draw(prediction, folder.of.name, author, queue, probability)])
+    return ids
+
+
+def compared(made: Workspace, capsys: Capture) -> dict[str, dict[str, float]]:
+    capsys.readouterr()
+    assert main(["-C", str(made.root), "compare", "1", "2", "--alone", "--stored", "--json"]) == 0
+    return {one["name"]: one for one in json.loads(capsys.readouterr().out)["secondary"]}
+
+
+def test_a_verdict_is_compared_on_the_items_that_both_have_judged(
+    sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
+) -> None:
+    made, (one, two) = sides
+    assert "verdict (people)" not in compared(made, capsys)
+    said(made, one, ["wrong", "wrong", "partly", "correct", "cannot judge", *["wrong"] * 7])
+    said(made, two, ["correct", "partly", "partly", "correct", "correct", *["correct"] * 5])
+    found = compared(made, capsys)["verdict (people)"]
+    assert found["n"] == 9  # one could not be judged, two were judged under one run alone
+    assert (found["value_a"], found["value_b"]) == (1.5 / 9, 8 / 9)
+    assert found["diff"] == pytest.approx(6.5 / 9)
+    assert found["low"] < found["diff"] < found["high"]
+    assert found["p_adjusted"] >= found["p"]
+    assert main(["-C", str(made.root), "compare", "1", "2", "--alone", "--stored", "--full"]) == 0
+    assert "verdict (people)" in capsys.readouterr().out
+
+
+def test_what_a_queue_picked_by_its_output_counts_in_no_comparison(
+    sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
+) -> None:
+    made, (one, two) = sides
+    for folder, value in ((one, "wrong"), (two, "correct")):
+        said(made, folder, [value] * 8, "flips")
+    assert "verdict (people)" not in compared(made, capsys)
+    main(["-C", str(made.root), "compare", "1", "2", "--alone", "--stored", "--json"])
+    (note,) = [n for n in json.loads(capsys.readouterr().out)["notes"] if n.startswith("people: ")]
+    assert note.startswith("people: 16 judged outputs were found by queues that look at outputs")
+
+
+def test_rubrics_go_by_their_order_judges_are_averaged_and_decisions_hold(
+    sides: tuple[Workspace, Sequence[EvalFolder]],
+) -> None:
+    made, (one, _) = sides
+    ids = said(made, one, [HELP[0], HELP[1], HELP[3]], tag="helpfulness")
+    said(made, one, [HELP[3]], tag="helpfulness", author="bea")
+    with open_journal(run_place(made).journal) as journal:
+        found = scores(journal, DEFAULT).values["helpfulness"]
+        assert [found[i] for i in ids] == pytest.approx([0.5, 1 / 3, 1.0])
+        final = Tag(new_id(), ids[0], one.of.name, "helpfulness", HELP[0], "v1", "eva", FINAL)
+        add_tags(journal, [final])
+        assert scores(journal, DEFAULT).values["helpfulness"][ids[0]] == 0.0
+
+
+def test_a_run_has_an_interval_from_random_draws_alone(sides: tuple[Workspace, Sequence[EvalFolder]]) -> None:
+    made, (one, _) = sides
+    ids = said(made, one, ["wrong", "correct", "partly", "correct"] * 3, "random")
+    assert len(ids) == 12
+    others = [("low confidence", ["wrong"] * 20)]
+    for queue, values in others:
+        said(made, one, values, queue, author="bea")
+    with open_journal(run_place(made).journal) as journal:
+        ((found, counted),) = estimates(journal, DEFAULT, one.of.name)
+    assert (found.n, counted) == (12, 20)
+    assert 0 <= found.low < found.value < found.high <= 1
+
+
+def test_a_report_shows_them(sides: tuple[Workspace, Sequence[EvalFolder]]) -> None:
+    pytest.importorskip("altair")
+    from reports.document import Table
+    from reports.sections.errors import tags
+    from reports.sections.metrics import compared as section
+    from reports.sections.subject import subject
+
+    made, (one, two) = sides
+    said(made, one, ["wrong"] * 8, "random")
+    said(made, two, ["correct", "wrong"] * 4, "random")
+    of = subject(made, made.root, ["1", "2"])
+    tables = [block for block in tags(of) if isinstance(block, Table)]
+    assert [table.rows[0][0] for table in tables if table.caption.startswith("Verdict and rubrics")] == ["verdict"]
+    (metrics, *_) = [block for block in section(of) if isinstance(block, Table)]
+    (row,) = [row for row in metrics.rows if row[0] == "verdict (people)"]
+    assert "8" in row
