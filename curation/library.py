@@ -31,6 +31,10 @@ class Version:
         return self.info.name
 
     @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
     def id(self) -> str:
         return self.info.id
 

@@ -73,8 +73,11 @@ class Story:
     changes: list[Change] = field(default_factory=list)
 
 
-def explain(tables: Tables, index: int, root: Path) -> Story:
-    """The story of one line of the ledger; `root` is the workspace, where the source may still lie."""
+def explain(tables: Tables, index: int, root: Path, *, tried: bool = True) -> Story:
+    """The story of one line of the ledger; `root` is the workspace, where the source may still lie.
+
+    tried: with what would have kept the row, for which stages run again.
+    """
     entry = tables.entry(index)
     source = tables.table("sources").filter(mask(tables.table("sources"), source=entry["source"])).to_pylist()[0]
     raw, raw_from = _raw(tables, entry, source, root)
@@ -114,7 +117,7 @@ def explain(tables: Tables, index: int, root: Path) -> Story:
         leaks=leaks(tables, entry, row),
         patches=patch_steps(tables, entry),
         ties=_ties(tables, entry),
-        changes=changes(tables, index, root) if entry["verdict"] != "kept" else [],
+        changes=changes(tables, index, root) if tried and entry["verdict"] != "kept" else [],
     )
 
 

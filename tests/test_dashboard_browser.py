@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,18 +13,15 @@ from curation.runs import run_place
 from curation.store.journal import open_journal
 from curation.store.tags import OK, Tag, tags
 from curation.workspace import Workspace, init_workspace
+from tests.browser import CHROMIUM, browsing, serving
 from tests.review_data import evaluation
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytest.importorskip("playwright")
 pytest.importorskip("streamlit")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
-ROOT = Path(__file__).resolve().parent.parent
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-QUIETER = ("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage")
 HOSTILE = (
     "<script>alert(1)</script><img src=http://x.example/a.png onerror=alert(2)>",
     "![a](http://x.example/b.png) [b](javascript:alert(3))",
@@ -51,41 +41,14 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def address(here: Workspace) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "app.cli", "-C", str(here.root), "app", "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    try:
-        found = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            with suppress(OSError), urlopen(f"{found}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    break
-            time.sleep(0.2)
+    with serving(here.root) as found:
         yield found
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 15)
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=[*QUIET, *QUIETER])
+    with browsing() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.dashboard.plain import guarded
+from app.dashboard.plain import guarded, shown
 
 
 def charted(chart: Any, table: pd.DataFrame, name: str) -> None:
@@ -22,6 +22,20 @@ def charted(chart: Any, table: pd.DataFrame, name: str) -> None:
 
 def tabled(table: pd.DataFrame, name: str) -> None:
     """The table, and its download with cells that no spreadsheet runs."""
-    st.dataframe(table, hide_index=True, key=f"table {name}")
+    st.dataframe(shown(table), hide_index=True, key=f"table {name}")
+    download(table, name)
+
+
+def picked(table: pd.DataFrame, name: str) -> int | None:
+    """The table with rows to choose from; the place of the one that was chosen."""
+    found = st.dataframe(
+        shown(table), hide_index=True, key=f"table {name}", on_select="rerun", selection_mode="single-row"
+    )
+    download(table, name)
+    rows = found["selection"]["rows"]
+    return int(rows[0]) if rows and rows[0] < len(table) else None
+
+
+def download(table: pd.DataFrame, name: str) -> None:
     text = table.map(guarded).to_csv(index=False)
     st.download_button("CSV", text, f"{name}.csv", "text/csv", key=f"csv {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.dashboard.links import PAGES
 from app.dashboard.place import here
 from app.dashboard.screens import (
     agreement_view,
@@ -18,18 +19,18 @@ from app.dashboard.screens import (
 )
 
 st.set_page_config(page_title="Curate", layout="wide")
-st.navigation(
-    [
-        st.Page(overview.show, title="Overview", default=True),
-        st.Page(rows.show, title="Data", url_path="rows"),
-        st.Page(curves.show, title="Training", url_path="training"),
-        st.Page(compare_view.show, title="Compare", url_path="compare"),
-        st.Page(errors_view.show, title="Errors", url_path="errors"),
-        st.Page(review.show, title="Review", url_path="review"),
-        st.Page(pairwise.show, title="Pairwise", url_path="pairwise"),
-        st.Page(agreement_view.show, title="Agreement", url_path="agreement"),
-        st.Page(playground.show, title="Playground", url_path="playground"),
-    ]
-).run()
+pages = {
+    "": st.Page(overview.show, title="Overview", default=True),
+    "rows": st.Page(rows.show, title="Data", url_path="rows"),
+    "training": st.Page(curves.show, title="Training", url_path="training"),
+    "compare": st.Page(compare_view.show, title="Compare", url_path="compare"),
+    "errors": st.Page(errors_view.show, title="Errors", url_path="errors"),
+    "review": st.Page(review.show, title="Review", url_path="review"),
+    "pairwise": st.Page(pairwise.show, title="Pairwise", url_path="pairwise"),
+    "agreement": st.Page(agreement_view.show, title="Agreement", url_path="agreement"),
+    "playground": st.Page(playground.show, title="Playground", url_path="playground"),
+}
+st.session_state[PAGES] = pages
+st.navigation(list(pages.values())).run()
 st.sidebar.caption("workspace")
 st.sidebar.code(str(here().root), language=None, wrap_lines=True)

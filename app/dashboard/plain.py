@@ -1,18 +1,23 @@
-"""Text of models and data on the page: only through st.code, never as Markdown, with what hides made visible."""
+"""Text of models and data on the page: only through st.code and st.text, never as Markdown, what hides made visible."""
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+import pandas as pd
 import streamlit as st
 
 from reports.visible import visible
 
-_LONGEST = 20_000  # characters; what is longer is cut, and said so
+_LONGEST: Final = 20_000  # characters; what is longer is cut, and said so
+_CELL: Final = 2_000
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def plain(text: str | None, label: str = "") -> None:
     """Show a text letter by letter."""
     if label:
-        st.caption(label)
+        st.text(visible(label))
     if text is None:
         st.code("(no output)", language=None)
         return
@@ -21,6 +26,22 @@ def plain(text: str | None, label: str = "") -> None:
         st.caption(f"{len(text) - _LONGEST:,} more characters are not shown")
 
 
+def refused(error: Exception | str) -> None:
+    """Say that something cannot be done, and why; the reason may hold text of data."""
+    st.error("This cannot be done:")
+    plain(str(error))
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with texts as they may be shown in cells: what hides spelt out, what is endless cut."""
+    texts = [name for name in table.columns if table[name].dtype == object or pd.api.types.is_string_dtype(table[name])]
+    return table.assign(**{name: table[name].map(_cell) for name in texts}) if texts else table
+
+
+def _cell(value: Any) -> Any:
+    return visible(value[:_CELL]) if isinstance(value, str) else value
+
+
 def guarded(value: object) -> object:
     """A cell for a CSV download: a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA) else value

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import COLOURS, bars_high, styled
+from reports.charts.style import COLOURS, INK, bars_high, styled
 
 
 def reasons(table: pd.DataFrame, top: int = 15) -> Any:
@@ -71,3 +71,45 @@ def lengths(table: pd.DataFrame) -> Any:
         )
     )
     return styled(chart)
+
+
+def measured(table: pd.DataFrame) -> Any:
+    """How one measured value is spread over the rows that it decided about, and the limit that it was held against."""
+    limits = table[["threshold"]].dropna().drop_duplicates()
+    domain = ["kept", "flagged", "dropped", "merged", "quarantined"]
+    bars = (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", bin=alt.Bin(maxbins=40), title="value", scale=alt.Scale(zero=False)),
+            y=alt.Y("sum(rows):Q", title="rows"),
+            color=alt.Color("verdict:N", scale=alt.Scale(domain=domain, range=[COLOURS[n] for n in (2, 1, 5, 4, 3)])),
+            tooltip=["verdict", alt.Tooltip("sum(rows):Q", title="rows")],
+        )
+    )
+    line = (
+        alt.Chart(limits)
+        .mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=2)
+        .encode(x="threshold:Q", tooltip=[alt.Tooltip("threshold:Q", title="limit")])
+    )
+    return styled(alt.layer(bars, line), height=160)
+
+
+def changes(table: pd.DataFrame) -> Any:
+    """What differs between two versions, and why; `table` as reports.tables.data.changes gives it."""
+    said = table["why"] + (": " + table["reason"].str.replace("_", " ")).fillna("")
+    shown = table.assign(said=said).groupby(["change", "said"], as_index=False)["rows"].sum()
+    order = ["added", "removed", "edited", "moved"]
+    chart = (
+        alt.Chart(shown)
+        .mark_bar()
+        .encode(
+            x=alt.X("rows:Q", title="rows"),
+            y=alt.Y("said:N", sort="-x", title=None),
+            color=alt.Color(
+                "change:N", title=None, scale=alt.Scale(domain=order, range=[COLOURS[n] for n in (2, 5, 1, 0)])
+            ),
+            tooltip=["change", alt.Tooltip("said:N", title="why"), "rows"],
+        )
+    )
+    return styled(chart, height=bars_high(shown["said"].nunique()))

@@ -114,3 +114,43 @@ def trade_off(table: pd.DataFrame) -> Any:
         tooltip=["evaluation", "benchmark", *tips],
     )
     return styled(alt.layer(across, up, points))
+
+
+def differences(table: pd.DataFrame) -> Any:
+    """Every difference with its interval, coloured by its verdict; `table` as reports.tables.comparison gives it."""
+    shown = table[np.isfinite(table["difference"])]
+    names = list(shown["what"])
+    colours = {"better": 2, "worse": 5, "higher": 0, "lower": 0, "same within the margin": 4}
+    base = alt.Chart(shown).encode(
+        y=alt.Y("what:N", sort=names, title=None),
+        color=alt.Color(
+            "verdict:N",
+            title=None,
+            scale=alt.Scale(domain=[*colours, "cannot tell"], range=[*(COLOURS[n] for n in colours.values()), INK]),
+        ),
+        tooltip=[
+            "what",
+            "verdict",
+            *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("difference", "low", "high")),
+            "n",
+        ],
+    )
+    line = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="second minus first"), x2="high:Q")
+    point = base.mark_point(filled=True, size=60, opacity=1).encode(x="difference:Q")
+    nought = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="x:Q")
+    return styled(alt.layer(nought, line, point), height=bars_high(len(shown)))
+
+
+def won_and_lost(table: pd.DataFrame) -> Any:
+    """What each run won on its own job against what it lost elsewhere, with intervals; the cross is no change."""
+    base = alt.Chart(table).encode(color=alt.Color("run:N", title=None), shape=alt.Shape("benchmark:N", title=None))
+    across = base.mark_rule().encode(x="domain_low:Q", x2="domain_high:Q", y="elsewhere:Q")
+    up = base.mark_rule().encode(x="domain:Q", y="elsewhere_low:Q", y2="elsewhere_high:Q")
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=alt.X("domain:Q", title="won on the domain"),
+        y=alt.Y("elsewhere:Q", title="won or lost on the benchmark"),
+        tooltip=["run", "benchmark", *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("domain", "elsewhere"))],
+    )
+    zero = alt.Chart(pd.DataFrame({"z": [0]}))
+    nought = [zero.mark_rule(color=INK, strokeDash=[4, 4]).encode(**{axis: "z:Q"}) for axis in ("x", "y")]
+    return styled(alt.layer(*nought, across, up, points))

@@ -37,3 +37,17 @@ def heat_map(table: pd.DataFrame) -> Any:
         )
     )
     return styled(chart, height=bars_high(shown["slice"].nunique()))
+
+
+def trend(table: pd.DataFrame) -> Any:
+    """The share of outputs with each tag, run after run; `table` as reports.tables.slices.trend gives it."""
+    order = list(dict.fromkeys(table["run"]))
+    base = alt.Chart(table).encode(
+        x=alt.X("run:O", sort=order, title=None, axis=alt.Axis(labelAngle=-20)),
+        color=alt.Color("tag:N", title=None),
+    )
+    points = base.mark_line(point=True).encode(
+        y=alt.Y("share:Q", title="share of outputs", axis=alt.Axis(format="%")),
+        tooltip=["run", "version", "tag", "hits", "n", alt.Tooltip("share:Q", format=".1%")],
+    )
+    return styled(alt.layer(base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q"), points))

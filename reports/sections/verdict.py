@@ -13,8 +13,12 @@ def summary(of: Subject) -> list[Text]:
     """The first lines of the report."""
     if of.comparison is None:
         return [Text(f"No verdict: {of.no_comparison}.", "note")]
-    found = of.comparison
-    a, b, main = found.a.label, found.b.label, found.primary
+    return summary_of(of.comparison)
+
+
+def summary_of(found: Comparison) -> list[Text]:
+    """The verdict, what it speaks of, the exam, and each benchmark."""
+    (a, b), main = found.labels, found.primary
     lines = [Text(sentence(a, b, main), tone(main.verdict)), Text(f"What this speaks of: {found.claim.words}.")]
     lines.append(Text(exam(found)))
     for one in found.benchmarks:

@@ -6,10 +6,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from curation.records import sides
+from curation.store import browse
 
 if TYPE_CHECKING:
+    from curation.diff import VersionDiff
     from curation.library import Version
 
 _BINS: Final = (0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)  # characters; the last bin is open
@@ -75,6 +78,34 @@ def lengths(version: Version) -> pd.DataFrame:
         counts = cut.value_counts(sort=False)
         tables.append(pd.DataFrame({"side": side, "characters": counts.index.astype(str), "rows": counts.to_numpy()}))
     return pd.concat(tables, ignore_index=True)
+
+
+def measured(version: Version) -> pd.DataFrame:
+    """what, verdict, value, threshold, rows: every number that decided about a unit; commonest `what` first.
+
+    what: the stage and its reason, `near: near duplicate`.
+    """
+    table: pd.DataFrame = browse.measured(version.store, version.info).to_pandas()
+    table.insert(0, "what", table["stage"] + ": " + table["reason"].str.replace("_", " "))
+    order = table.groupby("what")["rows"].sum().sort_values(ascending=False, kind="stable")
+    by = table["what"].map({name: place for place, name in enumerate(order.index)})
+    table = table.assign(by=by).sort_values(["by", "value"], kind="stable", ignore_index=True)
+    return table[["what", "verdict", "value", "threshold", "rows"]]
+
+
+def changes(diff: VersionDiff) -> pd.DataFrame:
+    """change, why, stage, reason, source, rows: what differs between two versions, most rows first."""
+    names = ["change", "why", "stage", "reason", "source"]
+    return pd.DataFrame(diff.by(*names), columns=[*names, "rows"])
+
+
+def changed_rows(diff: VersionDiff, change: str, size: int, page: int = 1) -> pd.DataFrame:
+    """A page of the rows that were added, removed, edited or moved, with how each begins."""
+    mask = pc.equal(diff.changes["change"], change)
+    lines = diff.changes.filter(mask).slice(size * (page - 1), size)
+    columns = ["source", "line", "split_before", "split_after", "why", "stage", "reason", "value", "detail"]
+    table: pd.DataFrame = lines.select(columns).to_pandas()
+    return table.assign(begins=[text[:160] for text in diff.prompts(lines)])
 
 
 def leak_sentence(version: Version) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.dashboard.downloads import charted
+from app.dashboard.downloads import charted, tabled
 from app.dashboard.place import place
 from reports.charts.training import curve
 from reports.tables import training
+
+_OTHERS = ("learning_rate", "gradient_norm", "tokens_per_second")
 
 
 def show() -> None:
@@ -18,16 +20,27 @@ def show() -> None:
         st.info("No run yet. In a terminal: curate train")
         return
     names = list(runs["run"])[::-1]
-    chosen = st.multiselect("runs", names, default=names[:1], key="runs")
-    live = st.toggle("follow", value="running" in set(runs.loc[runs["run"].isin(chosen), "state"]), key="follow")
+    asked = [name for name in st.query_params.get_all("runs") if name in names]
+    if len(asked) < len(st.query_params.get_all("runs")):
+        del st.query_params["runs"]
+    chosen = st.multiselect("runs", names, default=names[:1], key="runs", bind="query-params")
+    if not chosen:
+        st.info("Choose a run.")
+        return
+    now = runs[runs["run"].isin(chosen)]
+    live = st.toggle("follow", value="running" in set(now["state"]), key="follow")
+    st.fragment(run_every=2.0 if live else None)(_drawn)(chosen)
+    tabled(now, "chosen")
 
-    def drawn() -> None:
-        table = training.curves(place().journal, chosen)
-        charted(curve(table), table[table["metric"].isin(["train_loss", "validation_loss"])], "loss")
-        for metric in ("learning_rate", "gradient_norm", "tokens_per_second"):
-            part = table[table["metric"] == metric]
-            if not part.empty:
+
+def _drawn(chosen: list[str]) -> None:
+    table = training.curves(place().journal, chosen)
+    if table.empty:
+        st.info("No measurement of these runs is in the journal: they have not begun, or were made elsewhere.")
+        return
+    charted(curve(table), table[table["metric"].isin(["train_loss", "validation_loss"])], "loss")
+    for column, metric in zip(st.columns(len(_OTHERS)), _OTHERS, strict=True):
+        part = table[table["metric"] == metric]
+        if not part.empty:
+            with column:
                 charted(curve(part, (metric,), metric.replace("_", " ")), part, metric)
-
-    st.fragment(run_every=2.0 if live else None)(drawn)()
-    st.dataframe(runs[runs["run"].isin(chosen)], hide_index=True, key="chosen")

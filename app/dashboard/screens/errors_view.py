@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from app.dashboard.downloads import charted, tabled
+from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
+from app.dashboard.screens import error_places
 from eval.taxonomy import load_taxonomy
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
@@ -20,9 +22,7 @@ def show() -> None:
     if not done:
         st.info("Nothing to look at yet. In a terminal: curate eval")
         return
-    names = list(done)[::-1]
-    asked = st.query_params.get("evaluation")
-    name = st.selectbox("evaluation", names, index=names.index(asked) if asked in names else 0, key="evaluation")
+    name = chosen(st, "evaluation", list(done)[::-1], "evaluation")
     folder = done[name]
     outputs = tables.outputs(folder)
     rates = tag_rates(journal(), folder.of.name, list(outputs["prediction_id"]), load_taxonomy(here().root))
@@ -46,6 +46,8 @@ def show() -> None:
         with right:
             table = tables.risk_coverage(folder, metric)
             charted(charts.risk_coverage(table), table, "risk and coverage")
+    error_places.by_slice(folder)
+    error_places.over_runs(folder)
     _worst(folder.name, metrics)
 
 
@@ -57,12 +59,16 @@ def _worst(name: str, metrics: list[str]) -> None:
         return
     metric = st.selectbox("worst by", metrics, key="worst by")
     table = tables.outputs(folder, metric).sort_values("value", kind="stable")
-    asked = st.query_params.get("item")
-    position = list(table["item_id"]).index(asked) + 1 if asked in set(table["item_id"]) else 1
-    number = int(st.number_input("output", 1, max(1, len(table)), position, key="worst"))
     if table.empty:
+        st.info("No output is stored in this evaluation.")
         return
+    ids = list(table["item_id"])
+    asked = st.query_params.get("item")
+    if asked in ids and st.session_state.get("item shown") != asked:
+        st.session_state["worst"] = ids.index(asked) + 1
+    number = int(st.number_input("output", 1, len(table), key="worst"))
     row = table.iloc[number - 1]
+    st.session_state["item shown"] = st.query_params["item"] = str(row["item_id"])
     st.text(f"item {row['item_id']}   {metric} {row['value']:.3f}   {row['finish_reason']}")
     plain(row["prompt"], "prompt")
     left, right = st.columns(2)

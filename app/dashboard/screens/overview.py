@@ -1,11 +1,19 @@
-"""Overview: versions, runs, evaluations, and what to do next."""
+"""Overview: what is stale, the last verdicts, versions, runs, evaluations."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
+from app.dashboard.comparing import comparison, latest_pairs
+from app.dashboard.downloads import picked, tabled
+from app.dashboard.links import link
 from app.dashboard.place import evaluations, here, place, versions
+from app.dashboard.plain import plain
+from app.dashboard.verdicts import verdict
+from curation.errors import CurateError
+from curation.library import Version
+from eval.folder import EvalFolder
 from reports.tables import training
 from reports.todo import todo
 
@@ -13,30 +21,79 @@ from reports.todo import todo
 def show() -> None:
     st.title("Overview")
     built = versions()
-    if not built:
-        st.info("Nothing was built yet. In a terminal, in this workspace: curate build")
-        return
     runs = training.runs(place())
     done = evaluations()
-    for one in todo([v.name for v in built], runs, done, place().journal):
-        st.warning(f"{one.what}: {one.command}")
+    _stale(built, runs, done)
+    if not built and runs.empty:
+        st.info("Nothing was built yet. In a terminal, in this workspace: curate build")
+        return
+    _versions(built)
+    _runs(runs)
+    _evaluations(done)
+    _verdicts(done)
+    st.caption(f"store: {here().store_path.name}/, runs: experiments/")
+
+
+def _stale(built: list[Version], runs: pd.DataFrame, done: list[EvalFolder]) -> None:
+    left = todo([v.name for v in built], runs, done, place().journal)
+    st.subheader("To do")
+    if not left:
+        st.success("Nothing is stale.")
+    for one in left:
+        what, command = st.columns([3, 2], vertical_alignment="center")
+        what.text(one.what)
+        command.code(one.command, language=None)
+
+
+def _versions(built: list[Version]) -> None:
     st.subheader("Versions")
+    if not built:
+        st.info("None yet. In a terminal: curate build")
+        return
     rows = [
-        {"version": v.name, "id": v.info.short_id, **v.rows, "message": v.info.message or ""} for v in reversed(built)
+        {"version": v.name, "id": v.info.short_id, **v.rows, "built": v.info.created, "message": v.info.message or ""}
+        for v in reversed(built)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, key="versions")
+    table = pd.DataFrame(rows)
+    at = picked(table, "versions")
+    link("rows", "its rows", version=str(table.iloc[at or 0]["version"]))
+
+
+def _runs(runs: pd.DataFrame) -> None:
     st.subheader("Runs")
     if runs.empty:
         st.info("No run yet. In a terminal: curate train --check, then curate train")
-    else:
-        st.dataframe(runs.iloc[::-1], hide_index=True, key="runs")
+        return
+    table = runs.iloc[::-1].reset_index(drop=True)
+    at = picked(table, "runs")
+    row = table.iloc[at or 0]
+    if row["kind"] == "training":
+        link("training", f"curves of {row['run']}", runs=str(row["run"]))
+
+
+def _evaluations(done: list[EvalFolder]) -> None:
     st.subheader("Evaluations")
     if not done:
         st.info("No evaluation yet. In a terminal: curate eval")
         return
-    told = [
-        {"evaluation": e.name, "base": e.run.base, "started": e.run.started, "suite": e.suite.name}
-        for e in reversed(done)
-    ]
-    st.dataframe(pd.DataFrame(told), hide_index=True, key="evaluations")
-    st.caption(f"store: {here().store_path.name}/, runs: experiments/")
+    told = [(e.name, e.run.base, e.run.settings.get("suite", ""), e.run.started) for e in reversed(done)]
+    tabled(pd.DataFrame(told, columns=["evaluation", "base", "suite", "started"]), "evaluations")
+    link("errors", "its errors", evaluation=done[-1].name)
+
+
+def _verdicts(done: list[EvalFolder]) -> None:
+    """Last on the page: a comparison is made when it is asked for the first time."""
+    st.subheader("Last verdicts")
+    pairs = latest_pairs(done)
+    if not pairs:
+        st.info("Nothing to compare yet: evaluate a run and its base. In a terminal: curate eval")
+    for first, second in pairs:
+        try:
+            with st.spinner(f"comparing {second} with {first}"):
+                found = comparison(first, second)
+        except CurateError as error:
+            st.text(f"{first}, {second}: cannot be compared")
+            plain(str(error))
+            continue
+        verdict(found, short=True)
+        link("compare", "the whole comparison", a=first, b=second)

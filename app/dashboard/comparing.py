@@ -1,0 +1,52 @@
+"""Comparisons from stored answers, each made once: asked again, and nothing new evaluated, it is the same one."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from app.dashboard.place import evaluations, here, place
+from curation.runs import list_runs, read_run
+from curation.store import Store, open_store
+from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.sides import BASE, chosen
+from eval.folder import EvalFolder
+
+_FLIPS = 50
+
+
+def comparison(first: str, second: str, suite: str | None = None) -> Comparison:
+    """`second` against `first`, runs or base; CurateError where they cannot be compared."""
+    return _compared(first, second, suite, tuple(one.name for one in evaluations()))
+
+
+def comparable() -> list[str]:
+    """Runs with a finished evaluation, newest first, and the base model where it has one."""
+    by_kind = {folder.name: read_run(folder).kind for folder in list_runs(place().experiments)}
+    names = dict.fromkeys(one.of.name for one in evaluations())
+    found = [name for name in names if by_kind.get(name) != "base"]
+    return [*found[::-1], *[BASE] * (len(found) < len(names))]
+
+
+def latest_pairs(done: list[EvalFolder]) -> list[tuple[str, str]]:
+    """What a newcomer would ask first: the newest run against the base, and against the newest of another version."""
+    by_run = {one.of.name: one.of for one in done}
+    runs = [(name, read_run(folder)) for name, folder in by_run.items()]
+    trained = [(name, run) for name, run in runs if run.kind == "training"]
+    if not trained:
+        return []
+    name, run = trained[-1]
+    pairs = [(BASE, name)] if any(one.kind == "base" for _, one in runs) else []
+    others = [other for other, one in trained if (one.version or {}).get("id") != (run.version or {}).get("id")]
+    return [*pairs, *((other, name) for other in others[-1:])]
+
+
+@lru_cache(maxsize=8)
+def _compared(first: str, second: str, suite: str | None, known: tuple[str, ...]) -> Comparison:
+    at = place()
+    sides = chosen(at.experiments, [first, second])
+    return compare(at.experiments, sides, _store(), Settings(suite=suite, most_flips=_FLIPS))
+
+
+def _store() -> Store | None:
+    path = here().store_path
+    return open_store(path) if (path / "CURRENT").exists() else None

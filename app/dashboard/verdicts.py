@@ -1,0 +1,35 @@
+"""The verdict of a comparison on the page: its sentence with a mark, then what it rests on, all letter by letter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from eval.compare.comparison import Comparison
+from reports.sections.verdict import summary_of
+from reports.visible import visible
+
+_MARKS: Final = {
+    "good": ":green-badge[better]",
+    "bad": ":red-badge[worse]",
+    "note": ":orange-badge[cannot tell]",
+    "plain": ":gray-badge[same]",
+}
+
+
+def verdict(found: Comparison, *, short: bool = False) -> None:
+    """The sentence and its claim; with the exam and the benchmarks unless `short`."""
+    first, claim, *rest = summary_of(found)
+    with st.container(border=True):
+        st.markdown(_mark(found))
+        st.text(visible(first.text))
+        st.caption("what this rests on")
+        for line in [claim] if short else [claim, *rest]:
+            st.text(visible(line.text))
+
+
+def _mark(found: Comparison) -> str:
+    said = found.primary.verdict
+    tone = {"better": "good", "worse": "bad", "cannot tell": "note"}.get(said, "plain")
+    return _MARKS[tone].replace("[same]", f"[{said}]") if tone == "plain" else _MARKS[tone]
