@@ -21,7 +21,7 @@ COMMANDS: Final = (
     *("patch", "sql", "verify", "gc"),
     *("train", "runs", "import-run", "merge"),
     *("generate", "eval", "compare", "import-predictions", "variants"),
-    *("autotag", "tag", "taxonomy", "app"),
+    *("autotag", "tag", "rates", "taxonomy", "app"),
     *("report", "card", "project", "loop", "status"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
