@@ -41,6 +41,16 @@ def write_numbers(folder: EvalFolder, suite: Suite, trust: Trust) -> dict[str, M
     return found
 
 
+def anew(folder: EvalFolder, metric: str, trust: Trust) -> list[dict[str, Any]]:
+    """Lines of METRICS with this metric, computed from the stored answers and written nowhere."""
+    require_answers(folder)
+    suite = folder.suite
+    chosen = tuple(choice for choice in suite.metrics if choice.name == metric)
+    alone = replace(suite, metrics=chosen)
+    of_exam = _of_exam(folder, alone, measured(folder, alone, trust)) if chosen else ()
+    return [row for row in (*of_exam, *_of_benchmarks(folder)) if row["metric"] == metric]
+
+
 def recompute(folder: EvalFolder, trust: Trust) -> Recomputed:
     """Write all numbers anew and say how far they are from those that stood there."""
     before = _numbers(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,12 +17,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """columns and rows of cells that are shown as they are; `numeric` names the columns to align right."""
+    """columns and rows of cells that are shown as they are; `numeric` names the columns to align right.
+
+    addresses: (row, column) -> what `curate trace` calls the number in that cell.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     numeric: frozenset[str] = frozenset()
     caption: str = ""
+    addresses: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

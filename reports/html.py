@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
 
+from reports.address import anchor
 from reports.document import Block, Code, Document, Figure, Section, Table, Text
 from reports.visible import visible
 
@@ -67,9 +69,24 @@ def _table(block: Table) -> str:
     kinds = [' class="n"' if column in block.numeric else "" for column in block.columns]
     head = "".join(f"<th{kind}>{escape(visible(c))}</th>" for kind, c in zip(kinds, block.columns, strict=True))
     rows = "".join(
-        "<tr>" + "".join(f"<td{k}>{escape(visible(cell))}</td>" for k, cell in zip(kinds, row, strict=True)) + "</tr>"
-        for row in block.rows
+        "<tr>"
+        + "".join(
+            f"<td{kind}>{_cell(cell, block.addresses.get((at, column)))}</td>"
+            for column, (kind, cell) in enumerate(zip(kinds, row, strict=True))
+        )
+        + "</tr>"
+        for at, row in enumerate(block.rows)
     )
     # Above what scrolls, not in it: on a telephone a caption as wide as its table cannot be read.
     caption = f'<div class="label">{escape(visible(block.caption))}</div>' if block.caption else ""
     return f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(text: str, address: str | None) -> str:
+    """A number that can be traced is a link to itself, so that its address can be copied from the page."""
+    shown = escape(visible(text))
+    if address is None:
+        return shown
+    mark = escape(anchor(address), quote=True)
+    title = escape(visible(f"curate trace {shlex.quote(address)}"), quote=True)
+    return f'<a class="t" id="{mark}" href="#{mark}" title="{title}">{shown}</a>'

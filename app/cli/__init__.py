@@ -22,7 +22,7 @@ COMMANDS: Final = (
     *("train", "runs", "import-run", "merge"),
     *("generate", "eval", "compare", "import-predictions", "variants"),
     *("autotag", "tag", "rates", "taxonomy", "app"),
-    *("report", "card", "project", "loop", "status"),
+    *("report", "card", "project", "loop", "status", "doctor", "trace"),
 )
 INTERRUPTED: Final = "interrupted; nothing was published"
 # What the surroundings refuse: a full disk, a quota, missing rights. The user can act on these.

@@ -60,6 +60,17 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def holder(path: Path) -> str | None:
+    """Who holds the lock now: process, command and since when; None where nobody does."""
+    if not is_locked(path):
+        return None
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return _holder(fd)
+    finally:
+        os.close(fd)
+
+
 def _try_lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,6 +116,20 @@ def events_of_run(journal: Journal, run: str, kind: Kind) -> list[Tag]:
     return [Tag(*row) for row in found]
 
 
+def events_of(
+    journal: Journal, *, beginning: str = "", predictions: Sequence[str] = (), undoing: str = ""
+) -> list[Tag]:
+    """All events, undone or not, by the beginning of their id, the predictions they judge, or what they take back."""
+    values: list[tuple[str, ...]] = [(one,) for one in dict.fromkeys(predictions)]
+    where = "prediction_id = ?"
+    if undoing:
+        where, values = "undoes = ?", [(undoing,)]
+    elif beginning:
+        where, values = "id >= ? and id < ?", [(beginning, f"{beginning}~")]
+    found = [journal.read(f"select {_COLUMNS} from tags where {where} order by number", one) for one in values]
+    return [Tag(*row) for rows in found for row in rows]
+
+
 def tags_by_id(journal: Journal, ids: Sequence[str]) -> list[Tag]:
     """The events with these ids, undone or not; those not known here are left out."""
     found = [journal.read(f"select {_COLUMNS} from tags where id = ?", (one,)) for one in ids]

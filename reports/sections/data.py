@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pandas as pd
+
 from curation.library import Version
 from eval.compare.changed_rows import DataDiff
+from reports import address
 from reports.cells import table
 from reports.charts import data as charts
 from reports.document import Block, Code, Figure, Table, Text
@@ -35,16 +40,24 @@ def version(of: Subject) -> list[Block]:
     found = of.version
     blocks: list[Block] = [
         Text(f"Version {found.name}, id {found.info.short_id}, built {found.info.created[:10]}. {found.info.message}"),
-        table(tables.splits(found), caption="Rows, and clusters of near-equal questions, by split."),
+        _counted(tables.splits(found), found, ("split",), "Rows, and clusters of near-equal questions, by split."),
         table(tables.sources(found), caption="What came in, and what became of it."),
     ]
     reasons = tables.reasons(found)
     if not reasons.empty:
         blocks += [
-            table(reasons, caption="Why rows were dropped or flagged, by stage."),
+            _counted(reasons, found, ("stage", "reason"), "Why rows were dropped or flagged, by stage."),
             Figure("reasons", charts.reasons(reasons), "Why rows were dropped or flagged."),
         ]
     return [*blocks, *leaks(found), *_conflicts(found), *_texts(found)]
+
+
+def _counted(frame: pd.DataFrame, found: Version, what: tuple[str, ...], caption: str) -> Table:
+    """A table of counts of the version, each with the name that `curate trace` knows it by."""
+    column = list(frame.columns).index("rows")
+    names = [[str(row[key]).replace(" ", "_") for key in what] for row in frame.to_dict("records")]
+    addresses = {(at, column): address.of_count(found.name, *name) for at, name in enumerate(names)}
+    return replace(table(frame, caption=caption), addresses=addresses)
 
 
 def leaks(found: Version) -> list[Block]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from eval.compare.comparison import Comparison
+from eval.compare.sides import Side
 from eval.folder import EvalFolder
 from eval.stats.compare import Difference
+from reports import address
 from reports.cells import number, with_interval
 from reports.charts import evaluation as charts
 from reports.document import Block, Figure, Table, Text
@@ -31,13 +33,20 @@ def compared(of: Subject) -> list[Block]:
         "Same items, resampled by cluster; 95 % intervals. The first line decides; p of all others is under Holm. "
         "`could show`: the smallest difference this exam finds 80 times of 100."
     ).replace("`", "")
-    blocks: list[Block] = [Table(columns, rows, right, about)]
+    sides = tuple(_names(side) for side in (found.a, found.b))
+    suite = of.asked[-1] if "--suite" in of.asked else None
+    addresses = {(at, 3): address.of_difference((sides[0], sides[1]), row[0], suite) for at, row in enumerate(rows)}
+    blocks: list[Block] = [Table(columns, rows, right, about, addresses)]
     if found.floor is not None:
         size = f"{number(found.floor.widest)} apart at most, two more would stay within {number(found.floor.floor)}"
         blocks.append(Text(f"Noise floor: {found.floor.seeds} seeds of one training are {size}, 19 times of 20."))
     blocks += [Text(f"{one.name}: both at chance level ({number(one.chance)}), which says nothing.", "note")
                for one in found.benchmarks if one.at_chance]  # fmt: skip
     return blocks
+
+
+def _names(side: Side) -> list[str]:
+    return ["base"] if side.is_base else [part.name for model in side.models for part in model.parts]
 
 
 def named(found: Comparison) -> list[tuple[str, Difference]]:
@@ -109,7 +118,14 @@ def _metric_table(table: pd.DataFrame, folders: Sequence[EvalFolder], caption: s
         lines.setdefault((row.split, row.metric), {})[row.evaluation] = cell
     names = [folder.name for folder in folders]
     rows = [[split, metric, *(cells.get(name, "-") for name in names)] for (split, metric), cells in lines.items()]
-    return Table(("exam", "metric", *names), rows, caption=f"Value [95 % interval] (items), {caption}.")
+    addresses = {
+        (at, 2 + column): address.of_score(name, split, metric)
+        for at, ((split, metric), cells) in enumerate(lines.items())
+        for column, name in enumerate(names)
+        if name in cells
+    }
+    about = f"Value [95 % interval] (items), {caption}."
+    return Table(("exam", "metric", *names), rows, caption=about, addresses=addresses)
 
 
 def _slices(parts: pd.DataFrame) -> Table:
@@ -118,4 +134,9 @@ def _slices(parts: pd.DataFrame) -> Table:
         for row in parts.head(_MOST_SLICES).itertuples()
     ]
     more = f"; {len(parts) - _MOST_SLICES:,} more are in metrics.parquet" if len(parts) > _MOST_SLICES else ""
-    return Table(("slice", "metric", "value", "n"), rows, frozenset({"n"}), f"Slices of this run's evaluation{more}.")
+    shown = parts.head(_MOST_SLICES).itertuples()
+    addresses = {
+        (at, 2): address.of_score(row.evaluation, row.split, row.metric, row.slice) for at, row in enumerate(shown)
+    }
+    about = f"Slices of this run's evaluation{more}."
+    return Table(("slice", "metric", "value", "n"), rows, frozenset({"n"}), about, addresses)

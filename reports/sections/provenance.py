@@ -102,6 +102,7 @@ def commands(of: Subject) -> list[Block]:
     lines.append(" ".join(["curate report", *of.asked]))
     return [
         Text("Every number above is computed from the stored answers; --recompute does it again, without a model."),
+        Text("Numbers that are links say where they come from: curate trace with what the link shows."),
         Code("\n".join(dict.fromkeys(lines))),
     ]
 
