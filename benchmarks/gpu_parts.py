@@ -22,7 +22,7 @@ from benchmarks.gpu_model import TINY, Size, random_model, rows_of, shape
 from curation.progress import Silent
 from train.batches import Batches, Shape, flattened
 from train.config import TrainingConfig
-from train.encode import IGNORED, Encoded
+from train.encode import IGNORED, Encoded, encoded_dataset
 from train.estimate import estimate
 from train.loss import row_sums, token_losses
 from train.model.adapter import new_adapter
@@ -105,7 +105,9 @@ def _ours(size: Size, model: Any, rows: Sequence[Encoded], config: TrainingConfi
         remove_unused_columns=False,
     )
     packs = Shape(config.per_device_train_batch_size, config.max_length, True, arguments.gradient_accumulation_steps)
-    trainer = AnswerTrainer(new_adapter(model, config), arguments, (Batches(rows, packs, seed=1), None), precision)
+    trainer = AnswerTrainer(
+        new_adapter(model, config), arguments, (Batches(encoded_dataset(rows), packs, seed=1), None), precision
+    )
     trainer.add_callback(Watch(trainer, StopRequest(), Silent(), None, lambda *_: None))
     return trainer
 

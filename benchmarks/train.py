@@ -26,7 +26,7 @@ from uuid import UUID
 from benchmarks import row_lengths
 from train.batches import Batches, Shape
 from train.config import TrainingConfig
-from train.encode import IGNORED, Encoded
+from train.encode import IGNORED, Encoded, encoded_dataset
 from train.model.adapter import new_adapter
 from train.model.attention import register_packed
 
@@ -82,7 +82,7 @@ def ours(rows: Sequence[Encoded], out: str, *, packing: bool) -> Any:
         remove_unused_columns=False, optim="adamw_torch",
     )  # fmt: skip
     shape = Shape(1 if packing else BATCH, LONGEST, packing)
-    trainer = AnswerTrainer(adapted, arguments, (Batches(rows, shape, seed=1), None), "fp32")
+    trainer = AnswerTrainer(adapted, arguments, (Batches(encoded_dataset(rows), shape, seed=1), None), "fp32")
     trainer.add_callback(Watch(trainer, StopRequest(), Silent(), None, lambda *_: None))
     return trainer
 

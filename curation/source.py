@@ -68,8 +68,16 @@ class Source:
         chosen = version_template(None, self.recipe, self.place)
         return OfferedTemplate(chosen.name, template_files(chosen)) if chosen else None
 
-    def rows(self, split: str) -> list[Row]:
-        return [Row(row["row_id"], record_of(row)) for row in self.tables[split].to_pylist()]
+    def dataset(self, split: str) -> Any:
+        """A split as a datasets.Dataset over its Arrow table, of which no copy is made; no cache is written."""
+        from datasets import Dataset
+
+        return Dataset(self.tables[split], fingerprint=f"{self.version_id}-{split}")  # else all of it is hashed
+
+    def rows(self, split: str) -> Iterator[Row]:
+        """Each row of the dataset in order; as many at a time as one batch holds."""
+        for batch in self.dataset(split).with_format("arrow").iter(_BATCH):
+            yield from (Row(row["row_id"], record_of(row)) for row in batch.to_pylist())
 
     def stream(self, split: str) -> Iterator[ClusteredRow]:
         """Each row of a split once, by row_id or in order; as many at a time as one batch holds."""
@@ -79,17 +87,11 @@ class Source:
         for batch in self.tables[split].to_batches(_BATCH):
             yield from (ClusteredRow(row["row_id"], record_of(row), row["cluster"]) for row in batch.to_pylist())
 
-    def required(self, split: str) -> list[Row]:
+    def required(self, split: str) -> Iterator[Row]:
         """The rows of a split; DataError where it has none."""
         if not self.tables[split].num_rows:
             raise DataError(f"{self.name}: its {split} split is empty; change split: in the recipe and build again")
         return self.rows(split)
-
-    def dataset(self, split: str) -> Any:
-        """The same as a datasets.Dataset over the Arrow table."""
-        from datasets import Dataset
-
-        return Dataset(self.tables[split])
 
 
 def open_source(ref: str, workspace: Workspace | None, near: Path = Path()) -> Source:

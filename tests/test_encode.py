@@ -220,7 +220,7 @@ def test_every_row_is_accounted_for(made: Callable[..., Made]) -> None:
     ]
     for policy, kept in (("drop", 0), ("error", 0), ("truncate-prompt-left", 40)):
         split = encode_all(rows, *made(), TrainingConfig("m", max_length=40, overlong=policy))  # type: ignore[arg-type]
-        assert [row.row_id for row in split.rows] == ["good", *(["long"] if kept else [])]
+        assert list(split.rows["row_id"]) == ["good", *(["long"] if kept else [])]
         assert split.untrained == ["no answer"]
         assert [(row.row_id, row.reason) for row in split.refused] == [("marker", "contains_marker")]
         assert '"<|end|>" is a marker' in split.refused[0].detail
@@ -235,7 +235,7 @@ def test_cutting_keeps_bos_system_text_answer_and_the_questions_end(room: int, m
     question = "What is the code of the red machine? " * 12 + "And of the pump?"
     row = chat("First?", "An early answer.", question, "It has code 17.", system="Be brief.")
     config = TrainingConfig("m", max_length=room, overlong="truncate-prompt-left")
-    (cut,) = encode_all([row], template, tokenizer, config).rows
+    cut = Encoded(**encode_all([row], template, tokenizer, config).rows[0])
     text = tokenizer.decode(cut.input_ids)
     assert len(cut.input_ids) <= room
     assert text.startswith("<s><|system|>\nBe brief.<|end|>\n<|user|>\n")
@@ -250,7 +250,7 @@ def test_whole_turns_go_before_the_question_is_cut(made: Callable[..., Made]) ->
     template, tokenizer = made()
     row = chat("First? " * 30, "One.", "Second?", "Two.", "Third?", "Three.")
     config = TrainingConfig("m", max_length=60, overlong="truncate-prompt-left")
-    (cut,) = encode_all([row], template, tokenizer, config).rows
+    cut = Encoded(**encode_all([row], template, tokenizer, config).rows[0])
     assert [m["content"] for m in template.template.parse(tokenizer.decode(cut.input_ids))] == [
         *("Second?", "Two.", "Third?", "Three.")
     ]
@@ -260,7 +260,7 @@ def test_whole_turns_go_before_the_question_is_cut(made: Callable[..., Made]) ->
 def test_an_answer_that_does_not_fit_is_never_cut(made: Callable[..., Made]) -> None:
     config = TrainingConfig("m", max_length=30, overlong="truncate-prompt-left")
     split = encode_all([chat("Where?", "Here. " * 30)], *made(), config)
-    assert split.rows == []
+    assert len(split.rows) == 0
     assert [row.kept for row in split.overlong] == [0]
 
 

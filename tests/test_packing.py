@@ -20,7 +20,7 @@ from curation.errors import ConfigError
 from tests.tiny_model import tiny_model
 from tests.trainings import encoded
 from train.batches import Batches, Shape, flattened, padded, plan
-from train.encode import IGNORED, Encoded
+from train.encode import IGNORED, Encoded, encoded_dataset
 from train.loss import cross_entropy, row_sums, token_losses
 from train.model.attention import PACKED, packed_attention, register_packed, require_packable
 
@@ -172,14 +172,20 @@ def test_every_row_is_in_one_batch_and_none_is_too_large(shape: Shape, count: in
     assert len(numbers) == 1
 
 
+def loaded(rows: list[Encoded], shape: Shape, rank: int = 0) -> list[dict[str, Any]]:
+    """The batches of an epoch, through the DataLoader that training takes."""
+    batches = Batches(encoded_dataset(rows), shape, rank=rank, seed=1)
+    return list(torch.utils.data.DataLoader(batches.rows, batch_sampler=batches, collate_fn=batches.collate))
+
+
 def test_the_order_is_that_of_seed_and_epoch() -> None:
-    rows = encoded(60)
+    rows = encoded_dataset(encoded(60))
     shape = Shape(2, 64, True, 2)
 
-    def order(seed: int, epoch: int) -> list[list[str]]:
+    def order(seed: int, epoch: int) -> list[list[int]]:
         batches = Batches(rows, shape, seed=seed)
         batches.epoch = epoch
-        return [batches[i]["row_ids"] for i in range(len(batches))]
+        return list(batches)
 
     assert order(1, 0) == order(1, 0)
     assert len({str(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
@@ -195,25 +201,24 @@ def test_packed_steps_weigh_about_the_same() -> None:
 def test_padded_batches_are_of_one_length() -> None:
     """Sorted by length, less than a tenth is padding; in random order it is about 40 %."""
     rows = encoded(200)
-    batches = Batches(rows, Shape(8, 64, False), seed=1)
-    made = [batches[i]["attention_mask"] for i in range(len(batches))]
+    made = [batch["attention_mask"] for batch in loaded(rows, Shape(8, 64, False))]
     assert sum(int((mask == 0).sum()) for mask in made) < 0.1 * sum(mask.numel() for mask in made)
 
 
 def test_two_processes_take_the_same_step_as_one() -> None:
-    rows = encoded(41)
-    one = Batches(rows, Shape(2, 64, True, 4, 1), seed=1)
-    two = [Batches(rows, Shape(2, 64, True, 4, 2), rank=rank, seed=1) for rank in (0, 1)]
+    rows = encoded_dataset(encoded(41))
+    one = list(Batches(rows, Shape(2, 64, True, 4, 1), seed=1))
+    two = [list(Batches(rows, Shape(2, 64, True, 4, 2), rank=rank, seed=1)) for rank in (0, 1)]
     assert len(one) == 2 * len(two[0])
     for step in range(len(one) // 4):
-        together = [one[i]["row_ids"] for i in range(4 * step, 4 * step + 4)]
-        shared = [batches[i]["row_ids"] for i in range(2 * step, 2 * step + 2) for batches in two]
+        together = one[4 * step : 4 * step + 4]
+        shared = [batch for batches in two for batch in batches[2 * step : 2 * step + 2]]
         assert sorted(together) == sorted(shared)
 
 
 def test_with_fewer_rows_than_processes_some_get_a_row_that_counts_for_nothing() -> None:
     rows = encoded(1)
-    made = [Batches(rows, Shape(1, 64, True, 2, 2), rank=rank, seed=1)[0] for rank in (0, 1)]
+    made = [loaded(rows, Shape(1, 64, True, 2, 2), rank=rank)[0] for rank in (0, 1)]
     assert sorted(batch["trained"] for batch in made) == [0, rows[0].trained]
     idle = next(batch for batch in made if not batch["trained"])
     model = model_of("llama", PACKED)

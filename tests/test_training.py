@@ -22,7 +22,7 @@ from curation.store.journal import open_journal
 from tests.tiny_model import tiny_model
 from tests.trainings import place, small, source
 from train.batches import flattened
-from train.encode import encode_all
+from train.encode import Encoded, encode_all
 from train.loss import token_losses
 from train.model.adapter import load_adapter
 from train.model.attention import register_packed
@@ -95,7 +95,7 @@ def test_every_visit_of_every_row_is_kept(usual: tuple[TrainingResult, Path], ba
     result, _ = usual
     rows = read_row_losses(result.folder)
     prepared = prepare(small(base), source())
-    assert {row.row_id: row.tokens for row in rows} == {row.row_id: row.trained for row in prepared.train}
+    assert {row.row_id: row.tokens for row in rows} == {row["row_id"]: row["trained"] for row in prepared.train}
     assert {len(row.losses) for row in rows} == {2}
     assert result.run.metrics["trained_tokens"] == 2 * sum(row.tokens for row in rows)
     mean = sum(row.last * row.tokens for row in rows) / sum(row.tokens for row in rows)
@@ -115,8 +115,8 @@ def test_the_validation_loss_is_over_tokens_and_the_last_step_is_the_result(
     prepared = prepare(small(base), source())
     with torch.no_grad():
         head = model.get_base_model().get_output_embeddings()
-        each = torch.cat([token_losses(model, flattened([row]), head) for row in prepared.validation])
-    assert len({row.trained for row in prepared.validation}) > 1  # else means of rows would do as well
+        each = torch.cat([token_losses(model, flattened([Encoded(**row)]), head) for row in prepared.validation])
+    assert len({row["trained"] for row in prepared.validation}) > 1  # else means of rows would do as well
     assert float(each.mean()) == pytest.approx(result.run.metrics["validation_loss"], abs=1e-5)
     other = trained(base, tmp_path, per_device_eval_batch_size=1)
     assert other.run.metrics["validation_loss"] == pytest.approx(result.run.metrics["validation_loss"], abs=1e-6)
@@ -203,12 +203,6 @@ def test_checkpoints_are_kept_by_policy(base: Path, tmp_path: Path, changes: dic
     assert (result.folder / "adapter" / "adapter_model.safetensors").is_file()
 
 
-def test_metrics_nobody_measures_cannot_select(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='select: "rouge_l" is not measured'):
-        trained(base, tmp_path, select="rouge_l")
-    assert not (tmp_path / "experiments").exists()
-
-
 def test_liger_asked_for_where_it_cannot_be(base: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="use_liger_kernel: needs a CUDA device"):
         trained(base, tmp_path, use_liger_kernel=True)
@@ -232,7 +226,7 @@ def test_nothing_of_a_library_reaches_the_terminal(
 def test_rows_that_a_template_refuses_are_not_trained(base: Path) -> None:
     prepared = prepare(small(base), source())
     split = encode_all(source().rows("train"), prepared.template, prepared.tokenizer, small(base))
-    assert split.rows == prepared.train
+    assert split.rows[:] == prepared.train[:]
 
 
 def test_a_run_goes_on_only_as_it_was(usual: tuple[TrainingResult, Path], base: Path) -> None:

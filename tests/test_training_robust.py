@@ -55,12 +55,12 @@ def furthest(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 def test_a_loss_that_is_no_number_names_step_and_rows(base: Path, tmp_path: Path) -> None:
     """One token of one row has an embedding that is no number; every other row is fine."""
-    rows = prepare(small(base), source()).train
+    rows = list(prepare(small(base), source()).train)
     lone = next(
-        (row.row_id, token)
+        (row["row_id"], token)
         for row in rows
-        for token in row.input_ids
-        if not any(token in other.input_ids for other in rows if other is not row)
+        for token in row["input_ids"]
+        if not any(token in other["input_ids"] for other in rows if other is not row)
     )
     folder = tiny_model(tmp_path / "broken")
     weights = load_file(folder / "model.safetensors")
@@ -199,7 +199,7 @@ def test_a_pack_trains_without_a_store(packed: Path, tmp_path: Path) -> None:
     words = command(packed, tmp_path)
     code = (
         "import sys, runpy\n"
-        f"sys.argv = {['curate', *words[2:], '--json', '--seeds', '2']!r}\n"
+        f"sys.argv = {['curate', *words[2:], '--json', '--seeds', '2', '--set', 'select=token_f1']!r}\n"
         "from app.cli import main\n"
         "code = main()\n"
         "unwanted = {'duckdb', 'curation.store.database', 'curation.store.sql'}\n"
@@ -215,6 +215,7 @@ def test_a_pack_trains_without_a_store(packed: Path, tmp_path: Path) -> None:
         ("experiment_002", [2], "done"),
     ]
     assert told[0]["version"]["source"] == "pack"
+    assert all("token_f1" in entry["metrics"] for run in told for entry in run["checkpoints"])
     assert "Warning" not in err
     for run in told:
         assert "train_loss" in (Path(run["folder"]) / "results.csv").read_text()

@@ -40,16 +40,18 @@ def _table(count: int, seed: int) -> Any:
     rows = [
         {
             "row_id": str(UUID(int=chance.getrandbits(128))),
+            "cluster": number,
             "messages": [
                 {"role": "user", "content": "What is the code of machine? " * chance.randint(1, 3)},
                 {"role": "assistant", "content": f"The code is {chance.randint(1, 99)}." * chance.randint(1, 2)},
             ],
             "meta": b"{}",
         }
-        for _ in range(count)
+        for number in range(count)
     ]
     return pa.Table.from_pylist(
-        rows, pa.schema({"row_id": pa.string(), "messages": pa.list_(_MESSAGE), "meta": pa.binary()})
+        rows,
+        pa.schema({"row_id": pa.string(), "cluster": pa.int64(), "messages": pa.list_(_MESSAGE), "meta": pa.binary()}),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
-from train.encode import IGNORED, Encoded
+from train.encode import IGNORED, Encoded, lengths
 
 _GRAIN: Final = 64  # packing takes lengths as equal that differ by less than this part of max_length
 _JITTER: Final = 0.1  # sorted by length, give or take this share: who stands beside whom changes between epochs
@@ -28,28 +29,23 @@ class Shape:
 
 
 class Batches:
-    """The batches of one process; `epoch` decides their order and who is in them, their number is always the same."""
+    """Which rows of an encoded dataset are in each batch of one process: a batch_sampler for torch's DataLoader.
 
-    def __init__(
-        self, rows: Sequence[Encoded], shape: Shape, *, rank: int = 0, seed: int | None = None, pad_id: int = 0
-    ) -> None:
-        self.rows = rows
-        self.shape = shape
+    `epoch` decides their order and who is in them; their number is always the same. `collate` makes their tensors.
+    """
+
+    def __init__(self, rows: Any, shape: Shape, *, rank: int = 0, seed: int | None = None, pad_id: int = 0) -> None:
+        self.rows, self.shape = rows, shape
         self.epoch = 0
-        self._rank, self._seed, self._pad_id = rank, seed, pad_id
+        self.collate = partial(_tensors, packing=shape.packing, pad_id=pad_id)
+        self._lengths, self._rank, self._seed = lengths(rows), rank, seed
         self._planned: tuple[int, list[list[int]]] | None = None
-        self._lengths = [len(row.input_ids) for row in rows]
 
     def __len__(self) -> int:
         return len(self._plan()) // self.shape.processes
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if index >= len(self):
-            raise IndexError(index)
-        chosen = self._plan()[index * self.shape.processes + self._rank]
-        # With fewer rows than processes some get a row that counts for nothing: all have to take part in the step.
-        rows = [self.rows[i] for i in chosen] or [_without_labels(self.rows[0])]
-        return flattened(rows) if self.shape.packing else padded(rows, self._pad_id)
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self._plan()[self._rank :: self.shape.processes])
 
     def _plan(self) -> list[list[int]]:
         if self._planned is None or self._planned[0] != self.epoch:
@@ -75,6 +71,12 @@ def plan(lengths: Sequence[int], shape: Shape, chance: random.Random | None = No
     if chance:
         chance.shuffle(batches)
     return batches
+
+
+def _tensors(rows: Sequence[Mapping[str, Any]], *, packing: bool, pad_id: int) -> dict[str, Any]:
+    # With fewer rows than processes some get a row that counts for nothing: all have to take part in the step.
+    batch = [Encoded(**row) for row in rows] or [Encoded("", [pad_id], [IGNORED], 0)]
+    return flattened(batch) if packing else padded(batch, pad_id)
 
 
 def flattened(rows: Sequence[Encoded]) -> dict[str, Any]:
@@ -159,7 +161,3 @@ def _alike(order: Sequence[int], lengths: Sequence[int], count: int, chance: ran
 
 def _multiple(number: int, of: int) -> int:
     return math.ceil(number / of) * of
-
-
-def _without_labels(row: Encoded) -> Encoded:
-    return Encoded(row.row_id, row.input_ids, [IGNORED] * len(row.labels), 0)

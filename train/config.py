@@ -69,13 +69,21 @@ class TrainingConfig:
             if by_steps != (getattr(self, f"{name}_steps") is not None):
                 wrong = "is missing" if by_steps else "has no effect"
                 raise ConfigError(f"{name}_steps {wrong}; it belongs to {name}_strategy: steps")
-        if self.select == "last" and self.early_stopping_patience is None:
-            return
-        asked = "early_stopping_patience" if self.select == "last" else f"select: {self.select}"
-        if self.eval_strategy == "no":
-            raise ConfigError(f"{asked} needs the validation split; set eval_strategy to epoch or steps")
-        if self.select != "last" and (self.eval_strategy, self.eval_steps) != (self.save_strategy, self.save_steps):
+        by_loss, asked = self.select == "validation_loss", f"select: {self.select}"
+        if self.eval_strategy == "no" and (by_loss or self.early_stopping_patience is not None):
+            what = asked if by_loss else "early_stopping_patience"
+            raise ConfigError(f"{what} needs the validation split; set eval_strategy to epoch or steps")
+        if by_loss and (self.eval_strategy, self.eval_steps) != (self.save_strategy, self.save_steps):
             raise ConfigError(f"{asked} needs a checkpoint at every evaluation; make save_* equal to eval_*")
+        if self.by_metric and self.save_strategy == "no":
+            raise ConfigError(f"{asked} needs checkpoints to choose from; set save_strategy to epoch or steps")
+        if self.by_metric and self.save_total_limit is not None:
+            raise ConfigError(f"{asked} compares all checkpoints at the end; leave save_total_limit out")
+
+    @property
+    def by_metric(self) -> bool:
+        """Whether the result is chosen by what the checkpoints answer, which only evaluation can tell."""
+        return self.select not in ("last", "validation_loss")
 
     def as_json(self) -> dict[str, Any]:
         """Every key, also those left at their defaults; training_config reads it back."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.source import Row
 from curation.templates.refusal import TemplateRefusal
@@ -13,10 +17,17 @@ from train.model.encoding import encoded_pieces
 from train.model.template import ModelTemplate, with_system
 
 IGNORED: Final = -100  # the label that torch's cross-entropy leaves out
+_TOKENS: Final = pa.list_(pa.int32())
+_COLUMNS: Final = pa.schema(
+    [("row_id", pa.string()), ("input_ids", _TOKENS), ("labels", _TOKENS), ("trained", pa.int32())]
+)
+_BATCH: Final = 1024  # rows that are Python objects at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
+    """A row of the datasets of `encoded_dataset`: the columns are these fields."""
+
     row_id: str
     input_ids: list[int]
     labels: list[int]  # of the same length, not shifted; IGNORED where nothing is trained
@@ -41,10 +52,15 @@ class Overlong:
 class EncodedSplit:
     """rows + refused + untrained + the overlong that were left out == the split."""
 
-    rows: list[Encoded] = field(default_factory=list)
+    rows: Any  # a datasets.Dataset of Encoded
     refused: list[Refused] = field(default_factory=list)
     untrained: list[str] = field(default_factory=list)  # ids of rows without one trained token
     overlong: list[Overlong] = field(default_factory=list)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(tokens, trained tokens) of each row."""
+        return list(zip(lengths(self.rows), self.rows.data["trained"].to_pylist(), strict=True))
 
 
 def encode(row: Row, template: ModelTemplate, tokenizer: Any, config: TrainingConfig) -> Encoded | Refused:
@@ -56,26 +72,49 @@ def encode(row: Row, template: ModelTemplate, tokenizer: Any, config: TrainingCo
 
 
 def encode_all(
-    rows: Sequence[Row],
+    rows: Iterable[Row],
     template: ModelTemplate,
     tokenizer: Any,
     config: TrainingConfig,
     progress: Callable[[int], None] = lambda done: None,
 ) -> EncodedSplit:
     """Every row that fits the config's max_length; what was left out is told, with its reason."""
-    split = EncodedSplit()
-    for done, row in enumerate(rows):
-        result = encode(row, template, tokenizer, config)
-        if isinstance(result, Refused):
-            split.refused.append(result)
-        elif not result.trained:
-            split.untrained.append(row.row_id)
-        elif len(result.input_ids) <= config.max_length:
-            split.rows.append(result)
-        else:
-            _settle_overlong(row, result, template, tokenizer, config, split)
-        progress(done + 1)
-    return split
+    refused: list[Refused] = []
+    untrained: list[str] = []
+    overlong: list[Overlong] = []
+
+    def fitting() -> Iterator[Encoded]:
+        for done, row in enumerate(rows, start=1):
+            result: Encoded | Refused | None = encode(row, template, tokenizer, config)
+            if isinstance(result, Encoded) and result.trained and len(result.input_ids) > config.max_length:
+                long, result = result, _cut(row, template, tokenizer, config)
+                overlong.append(Overlong(row.row_id, len(long.input_ids), len(result.input_ids) if result else 0))
+            if isinstance(result, Refused):
+                refused.append(result)
+            elif result and result.trained:
+                yield result
+            elif result:
+                untrained.append(row.row_id)
+            progress(done)
+
+    return EncodedSplit(encoded_dataset(fitting()), refused, untrained, overlong)
+
+
+def encoded_dataset(rows: Iterable[Encoded]) -> Any:
+    """A datasets.Dataset in memory, 8 bytes a token; nothing is written to a cache."""
+    from datasets import Dataset
+
+    left, batches = iter(rows), []
+    while batch := list(islice(left, _BATCH)):
+        columns = {name: [getattr(row, name) for row in batch] for name in _COLUMNS.names}
+        batches.append(pa.record_batch(columns, _COLUMNS))
+    return Dataset(pa.Table.from_batches(batches, _COLUMNS), fingerprint="encoded")  # else all of it is hashed
+
+
+def lengths(rows: Any) -> list[int]:
+    """Tokens of each row of an encoded dataset."""
+    counted: list[int] = pc.list_value_length(rows.data["input_ids"]).to_pylist()
+    return counted
 
 
 def _encoded(row_id: str, record: Mapping[str, Any], template: ModelTemplate, tokenizer: Any) -> Encoded:
@@ -85,16 +124,12 @@ def _encoded(row_id: str, record: Mapping[str, Any], template: ModelTemplate, to
     return Encoded(row_id, ids, labels, sum(label != IGNORED for label in labels))
 
 
-def _settle_overlong(
-    row: Row, long: Encoded, template: ModelTemplate, tokenizer: Any, config: TrainingConfig, split: EncodedSplit
-) -> None:
-    cut = None
-    if config.overlong == "truncate-prompt-left":
-        record = with_system(row.record, config.system_prompt)
-        cut = _cut_left(row.row_id, record, template, tokenizer, config.max_length)
-    if cut:
-        split.rows.append(cut)
-    split.overlong.append(Overlong(row.row_id, len(long.input_ids), len(cut.input_ids) if cut else 0))
+def _cut(row: Row, template: ModelTemplate, tokenizer: Any, config: TrainingConfig) -> Encoded | None:
+    """An overlong row as the config wants it: cut, or not at all."""
+    if config.overlong != "truncate-prompt-left":
+        return None
+    record = with_system(row.record, config.system_prompt)
+    return _cut_left(row.row_id, record, template, tokenizer, config.max_length)
 
 
 def _cut_left(

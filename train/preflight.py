@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import pyarrow.compute as pc
+
 from curation.errors import DataError
 from curation.source import Source
 from train.config import TrainingConfig
@@ -63,8 +65,8 @@ class Prepared:
     folder: Path  # of the base model
     tokenizer: Any
     template: ModelTemplate
-    train: list[Encoded]
-    validation: list[Encoded]
+    train: Any  # a datasets.Dataset of train.encode.Encoded
+    validation: Any
     preflight: Preflight
 
 
@@ -90,11 +92,11 @@ def preflight(
     """The checks themselves, on rows that were encoded."""
     shapes = tensor_shapes(folder)
     train = splits["train"]
-    cost = estimate(config, folder, shapes, [(len(row.input_ids), row.trained) for row in train.rows])
+    cost = estimate(config, folder, shapes, train.sizes)
     errors, warnings = _row_findings(config, splits)
     more, less = _token_findings(config, template, tokenizer, read_head(folder, shapes), splits)
     warnings += [*less, *_memory_findings(config, cost)]
-    sample = _sample(train.rows[0], tokenizer) if train.rows else []
+    sample = _sample(Encoded(**train.rows[0]), tokenizer) if train.rows else []
     return Preflight([*errors, *more], warnings, template, splits, cost, sample)
 
 
@@ -164,7 +166,7 @@ def _token_findings(
     if head is None:
         warnings.append(Finding("head_unknown", "the head was not found in safetensors files; its rows are unchecked"))
         return _end_findings(config, template, tokenizer, None, ids, splits), warnings
-    highest = max((max(row.input_ids) for split in splits.values() for row in split.rows), default=0)
+    highest = max(pc.max(pc.list_flatten(s.rows.data["input_ids"])).as_py() or 0 for s in splits.values())
     if highest >= len(head):
         what = f"token {highest} has no row in the model, which knows {len(head):,}; its tokenizer is another model's"
         return [Finding("no_such_row", what)], warnings
@@ -183,7 +185,7 @@ def _end_findings(
     if len(ids) != 1:
         offer = _offer(tokenizer, head, -1)
         return [Finding("end_not_one_token", f'"{end}" ends an answer and is {len(ids)} tokens of this model{offer}')]
-    without = [row.row_id for split in splits.values() for row in split.rows if ids[0] not in row.labels]
+    without = [row["row_id"] for split in splits.values() for row in split.rows if ids[0] not in row["labels"]]
     if without:
         return [
             _finding("end_not_trained", f'do not train "{end}", the end of an answer; name another template', without)
@@ -218,8 +220,7 @@ def _sample(row: Encoded, tokenizer: Any) -> list[tuple[str, bool]]:
 
 
 def _counts(split: EncodedSplit) -> dict[str, Any]:
-    tokens, trained = [len(row.input_ids) for row in split.rows], [row.trained for row in split.rows]
-    told = {name: _spread(values) for name, values in (("tokens", tokens), ("trained", trained))}
+    told = {name: _spread([size[i] for size in split.sizes]) for i, name in enumerate(("tokens", "trained"))}
     return {
         "rows": len(split.rows),
         **told,

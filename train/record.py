@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import yaml
 
 from curation.environment import environment
@@ -18,12 +19,15 @@ from curation.runs import Run, State, read_run, utc_now, write_run
 from curation.source import Source
 from curation.store.files import TEMP_PREFIX, disk_errors, replace_file
 from curation.store.journal import Journal
+from curation.templates.folder import read_json
 from train.config import TrainingConfig, config_hash
 from train.model.check import fingerprint
 from train.model.load import base_identity, base_licence, hidden_size
 from train.model.precision import Precision, choose_precision
+from train.model.template import ModelTemplate
 from train.preflight import Prepared
 
+ADAPTER_CONFIG: Final = "adapter_config.json"
 _DECIDES: Final = ("base_model", "tokenizer_sha256", "template", "version", "config_sha256")
 
 
@@ -94,27 +98,35 @@ def _close(folder: Path, run: Run, journal: Journal, state: State, detail: str) 
     journal.status(folder.name, state, detail)
 
 
-def write_config(folder: Path, config: TrainingConfig) -> None:
+def write_settings(folder: Path, config: TrainingConfig, template: ModelTemplate) -> None:
+    """The resolved config, and the files of a template that is not built in."""
     text = "# What this training was run with; curate train reads it.\n"
     with disk_errors(folder / "training.yaml", "no run was started"):
         replace_file(folder / "training.yaml", (text + yaml.safe_dump(config.as_json(), sort_keys=False)).encode())
-
-
-def save_adapter(folder: Path, model: Any, config: TrainingConfig, prepared: Prepared) -> None:
-    """adapter/, whole or not at all; it names its base as the config does."""
-    place, template = folder / "adapter", prepared.template
-    unfinished = folder / f"{TEMP_PREFIX}adapter"
-    if not Path(config.base_model).is_dir():
-        model.peft_config["default"].base_model_name_or_path = config.base_model
-    with disk_errors(place, "the checkpoints stay"):
-        # Else peft looks up the base on the hub, over the network, to see whether its vocabulary has grown.
-        model.save_pretrained(str(unfinished), save_embedding_layers=False)
-        (unfinished / "README.md").unlink(missing_ok=True)  # an empty form of a model card
         for name, content in template.files.items():
             (folder / "template").mkdir(exist_ok=True)
             replace_file(folder / "template" / name, content)
+
+
+def save_adapter(folder: Path, config: TrainingConfig, write: Callable[[Path], object]) -> None:
+    """adapter/ as `write` puts it into a folder, whole or not at all; it names its base as the config does."""
+    place, unfinished = folder / "adapter", folder / f"{TEMP_PREFIX}adapter"
+    with disk_errors(place, "the checkpoints stay"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        write(unfinished)
+        (unfinished / "README.md").unlink(missing_ok=True)  # peft's empty form of a model card
+        if not Path(config.base_model).is_dir():
+            told = read_json(unfinished / ADAPTER_CONFIG) | {"base_model_name_or_path": config.base_model}
+            (unfinished / ADAPTER_CONFIG).write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
         shutil.rmtree(place, ignore_errors=True)
         unfinished.rename(place)
+
+
+def adapter_files(checkpoint: Path, to: Path) -> None:
+    """Copy a checkpoint's adapter, without what only going on needs."""
+    for name in (ADAPTER_CONFIG, "adapter_model.safetensors"):
+        shutil.copyfile(checkpoint / name, to / name)
 
 
 def _hardware(precision: Precision) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,11 @@ from train.model.attention import register_packed, require_packable
 from train.model.load import load_base
 from train.model.precision import Precision, device_name
 from train.preflight import Prepared, prepare
-from train.record import Saved, described, save_adapter, told_in, write_config
+from train.record import Saved, adapter_files, described, save_adapter, told_in, write_settings
 from train.watch import StopRequest, TrainLog, journal_names, out_of_memory
+
+# (a run's folder, its checkpoints by step, progress) -> (the step that is the result, the value of each)
+Choose = Callable[[Path, Mapping[int, Path], Progress], tuple[int, Mapping[int, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,17 @@ def train(
     near: Path = Path(),
     progress: Progress | None = None,
     resume: Path | None = None,
+    choose: Choose | None = None,
 ) -> TrainingResult:
     """Train, in a new folder of `place` or on from the last checkpoint of the run in `resume`.
 
-    `near`: what paths in the config are relative to. CurateError for all that a user can change, and where the loss
+    `near`: what paths in the config are relative to; `choose`: which checkpoint is the result where the config's
+    `select` names a metric (eval.selection). CurateError for all that a user can change, and where the loss
     is no number or diverges; KeyboardInterrupt, with how to go on, where it was asked to stop. run.json says so too.
     """
     progress = progress or Silent()
-    if config.select not in ("last", "validation_loss"):
-        raise ConfigError(f'select: "{config.select}" is not measured in training; use last or validation_loss')
+    if config.by_metric != (choose is not None):
+        raise ConfigError(f"select: {config.select} is chosen by evaluation, and there is none; use curate train")
     _use_liger(config)  # says so where it cannot be
     gc.collect()  # an earlier training of this process may still hold its model in a circle of references
     with TrainLog() as log:
@@ -82,9 +88,11 @@ def train(
         with working_on(folder), open_journal(place.journal) as journal:
             log.to(folder / "train.log")
             run = replace(run, name=folder.name)
-            write_config(folder, config)
+            write_settings(folder, config, prepared.template)
             with told_in(folder, run, journal) as told:
-                told.append(_fit(job, run, journal, progress))
+                run = _fit(job, run, journal, progress)
+                told.append(_chosen(job, run, choose, progress) if choose else run)
+                progress.finish()
         return TrainingResult(folder, read_run(folder))
 
 
@@ -118,7 +126,6 @@ def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Ru
             f"stopped and saved after step {state.global_step} of {state.max_steps}; go on with: "
             f"curate train --resume {job.folder.name}"
         )
-    progress.finish()
     history.gather(trainer.accelerator)
     metrics = _last_of(state.log_history) | {
         "train_loss": history.train_loss(),
@@ -126,11 +133,29 @@ def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Ru
         "seconds": watch.seconds,
         "peak_memory_mb": peak_memory_mb(),
     }
+    whole = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None  # by all processes
     if job.main:
         history.write(job.folder, watch.seconds)
-        save_adapter(job.folder, trainer.model, job.config, job.prepared)
-    best = state.best_global_step if job.config.select != "last" else None
+        if not job.config.by_metric:
+            # Else peft looks up the base on the hub, over the network, to see whether its vocabulary has grown.
+            write = partial(trainer.model.save_pretrained, save_embedding_layers=False, state_dict=whole)
+            save_adapter(job.folder, job.config, write)
+    best = state.best_global_step if job.config.select == "validation_loss" else None
     return replace(saved.run, metrics=metrics, selected_step=best or state.global_step)
+
+
+def _chosen(job: _Job, run: Run, choose: Choose, progress: Progress) -> Run:
+    """The run with the checkpoint that answers best as its adapter, and what each reached."""
+    gc.collect()  # the trained model, of which there is a circle of references
+    paths = {entry["step"]: job.folder / entry["path"] for entry in run.checkpoints}
+    try:
+        step, values = choose(job.folder, paths, progress)
+    except KeyboardInterrupt:
+        how = f"what was answered is kept; go on with: curate train --resume {job.folder.name}"
+        raise KeyboardInterrupt(f"stopped while checkpoints were compared, {how}") from None
+    save_adapter(job.folder, job.config, partial(adapter_files, paths[step]))
+    told = [{**e, "metrics": {**e["metrics"], job.config.select: values[e["step"]]}} for e in run.checkpoints]
+    return replace(run, checkpoints=told, selected_step=step)
 
 
 def _trainer(job: _Job) -> Any:
@@ -187,7 +212,8 @@ def _arguments(job: _Job, validate: bool) -> Any:
     )
     cuda = device_name() != "cpu"
     warmup = config.warmup_steps
-    chosen = config.select != "last" or config.early_stopping_patience is not None
+    by_loss = config.select == "validation_loss"
+    watched = by_loss or config.early_stopping_patience is not None
     return TrainingArguments(
         output_dir=str(job.folder / "checkpoints"),
         **{name: getattr(config, name) for name in same},
@@ -197,9 +223,9 @@ def _arguments(job: _Job, validate: bool) -> Any:
         eval_strategy=config.eval_strategy if validate else "no",
         eval_steps=config.eval_steps,
         save_steps=config.save_steps or 500,
-        load_best_model_at_end=config.select != "last",
-        metric_for_best_model="eval_loss" if chosen else None,
-        greater_is_better=False if chosen else None,
+        load_best_model_at_end=by_loss,
+        metric_for_best_model="eval_loss" if watched else None,
+        greater_is_better=False if watched else None,
         fp16=job.precision == "fp16",
         use_cpu=not cuda,
         use_liger_kernel=_use_liger(config),

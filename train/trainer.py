@@ -29,7 +29,8 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, model: Any, args: TrainingArguments, batches: tuple[Batches, Batches | None], precision: Precision
     ) -> None:
-        super().__init__(model, args, train_dataset=batches[0], eval_dataset=batches[1])
+        self.batches, self._validation = batches
+        super().__init__(model, args, train_dataset=batches[0].rows, eval_dataset=batches[1] and batches[1].rows)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True  # our loss is of the window already: not to be divided again
         self.head = model.get_base_model().get_output_embeddings()
@@ -37,10 +38,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         self._precision = precision
 
     def get_train_dataloader(self) -> Any:
-        return self._loader(self.train_dataset)
+        return self._loader(self.batches)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        return self._loader(eval_dataset or self.eval_dataset)
+        return self._loader(self._validation)
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], Any]:
         """The batches of a step, and the trained tokens in them over all processes."""
@@ -69,18 +70,19 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
                 total += row_sums(token_losses(self.model, batch, self.head), batch).sum(1)
         loss, count = self.accelerator.reduce(total, "sum").tolist()
         metrics = {f"{metric_key_prefix}_loss": loss / max(1, count)}
-        return EvalLoopOutput(None, None, metrics, len(dataloader.dataset.rows))
+        return EvalLoopOutput(None, None, metrics, len(dataloader.dataset))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         # fp16 needs a scaler with it: there the Trainer does both.
         bf16 = self._precision == "bf16"
         return torch.autocast(self.args.device.type, torch_dtype("bf16")) if bf16 else nullcontext()
 
-    def _loader(self, batches: Batches) -> Any:
+    def _loader(self, batches: Batches | None) -> Any:
+        assert batches is not None
         workers, pinned = self.args.dataloader_num_workers, self.args.device.type == "cuda"
         context = "spawn" if workers else None  # a fork would take the parent's threads and CUDA with it
         return torch.utils.data.DataLoader(
-            batches, batch_size=1, collate_fn=_first, num_workers=workers, pin_memory=pinned,
+            batches.rows, batch_sampler=batches, collate_fn=batches.collate, num_workers=workers, pin_memory=pinned,
             multiprocessing_context=context,
         )  # fmt: skip
 
@@ -111,7 +113,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._began = self._spoke = time.monotonic()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        batches = self._trainer.train_dataset
+        batches = self._trainer.batches
         batches.epoch = state.global_step // -(-len(batches) // args.gradient_accumulation_steps)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -176,7 +178,3 @@ def peak_memory_mb() -> float:
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated() / 2**20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _first(batches: list[Any]) -> Any:
-    return batches[0]

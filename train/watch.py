@@ -49,9 +49,10 @@ class History:
         import torch
 
         ids = [row_id for row_ids, _ in self._pending for row_id in row_ids]
-        sums, counts = torch.cat([sums for _, sums in self._pending], 1).tolist()
+        stacked = torch.cat([sums for _, sums in self._pending], 1)
         self._pending.clear()
-        rows = [(i, total / n, int(n)) for i, total, n in zip(ids, sums, counts, strict=True) if n]
+        (sums, counts), losses = stacked.tolist(), (stacked[0] / stacked[1]).tolist()  # fp32, as they are stored
+        rows = [(i, loss, int(n)) for i, loss, n in zip(ids, losses, counts, strict=True) if n]
         self._visits += [(UUID(i).bytes, step, loss, n) for i, loss, n in rows]
         self._means.append(sum(sums) / max(1, sum(counts)))
         broken = [i for i, loss, _ in rows if not math.isfinite(loss)]

@@ -95,8 +95,7 @@ def _asked(args: Namespace, files: RunFiles) -> Asked:
 
     source = _source(args, files)
     told = {"version": source.version_id, "split": args.split, "limit": args.limit}
-    rows = source.required(args.split)[: args.limit]
-    return told, lambda: of_rows(rows)
+    return told, lambda: of_rows(islice(source.required(args.split), args.limit))
 
 
 def _source(args: Namespace, files: RunFiles) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LOSSES: Final[tuple[str, ...]] = ("train_loss", "validation_loss")
 _ROWS: Final = 4
 _MANY: Final = 100
+_CHECKPOINTS: Final = 6
 
 
 def show_run(args: Namespace, here: RunPlace) -> int:
@@ -84,7 +85,18 @@ def _head(path: Path, run: Run, state: str, metrics: Sequence[Metric]) -> list[s
         parts.append(f"at step {max(metric.step for metric in metrics):,}")
     template = f" · template {visible(run.template['name'])} {run.template['sha256'][:8]}" if run.template else ""
     base = f"base {visible(run.base)}{template}{_made_by(run)}"
-    return [" · ".join(parts), base, *([visible(run.detail)] if run.detail else [])]
+    return [" · ".join(parts), base, *(line for line in (visible(run.detail), step_chosen(run)) if line)]
+
+
+def step_chosen(run: Run) -> str:
+    """Which checkpoint is the result and what the others reached; nothing where it is simply the last."""
+    by = str((run.config or {}).get("select", "last"))
+    values = [(entry["step"], entry.get("metrics", {}).get(by)) for entry in run.checkpoints]
+    if by == "last" or run.selected_step is None or not any(step == run.selected_step for step, _ in values):
+        return ""
+    reached = ", ".join(f"{step} {value:.4f}" for step, value in values[:_CHECKPOINTS] if value is not None)
+    more = f" and {len(values) - _CHECKPOINTS} more" if len(values) > _CHECKPOINTS else ""
+    return f"step {run.selected_step} is the result, by {visible(by)}: {reached}{more}"
 
 
 def _made_by(run: Run) -> str:

@@ -7,21 +7,23 @@ from argparse import Namespace
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.progress import progress
 from app.cli.render import next_commands, seconds, visible
+from app.cli.runs_show import step_chosen
 from app.cli.train_check import check, chosen_config
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from curation.runs import Run
+    from curation.runs import Run, RunPlace
+    from curation.source import Source
     from curation.workspace import Workspace
     from train.config import TrainingConfig
-    from train.run import TrainingResult
+    from train.run import Choose, TrainingResult
 
 _NEW_RUN = "latest"  # what --resume without a run goes on with
 
@@ -84,23 +86,23 @@ def _check(args: Namespace, config: TrainingConfig, here: Workspace | None, near
     from train.watch import TrainLog
 
     source = open_source(config.version, here, near)
+    _choose(config, source, here, near)  # says what is wrong with it
     with TrainLog():
         return check(args, config, prepare(config, source, near), source.name)
 
 
 def _trained(
-    args: Namespace, config: TrainingConfig, here: Workspace | None, place: Any, near: Path
+    args: Namespace, config: TrainingConfig, here: Workspace | None, place: RunPlace, near: Path
 ) -> list[TrainingResult]:
     from curation.source import open_source
 
     source = open_source(config.version, here, near)
-    results = []
-    for number in range(args.seeds):
-        results.append(_one(replace(config, seed=config.seed + number), source, place, near, None))
-    return results
+    choose = _choose(config, source, here, near)
+    seeds = range(config.seed, config.seed + args.seeds)
+    return [_one(replace(config, seed=seed), source, place, near, None, choose) for seed in seeds]
 
 
-def _resumed(args: Namespace, here: Workspace | None, place: Any, near: Path) -> TrainingResult:
+def _resumed(args: Namespace, here: Workspace | None, place: RunPlace, near: Path) -> TrainingResult:
     from curation.runs import read_run, resolve_run
     from curation.source import open_source
     from train.config import training_config
@@ -113,7 +115,8 @@ def _resumed(args: Namespace, here: Workspace | None, place: Any, near: Path) ->
         raise ConfigError(f"{earlier.name}: is {earlier.state}; only a training that stopped can go on")
     config = training_config(dict(earlier.config))
     ref = config.version if earlier.version and earlier.version.get("source") == "pack" else _version_id(earlier)
-    return _one(config, open_source(ref, here, near), place, near, run_folder)
+    source = open_source(ref, here, near)
+    return _one(config, source, place, near, run_folder, _choose(config, source, here, near))
 
 
 def _version_id(run: Run) -> str:
@@ -122,14 +125,28 @@ def _version_id(run: Run) -> str:
     return str(run.version["id"])
 
 
-def _one(config: TrainingConfig, source: Any, place: Any, near: Path, resume: Path | None) -> TrainingResult:
+def _choose(config: TrainingConfig, source: Source, here: Workspace | None, near: Path) -> Choose | None:
+    """Chooses among checkpoints by the metric that the config's `select` names; checked before anything is trained."""
+    if not config.by_metric:
+        return None
+    from eval.measuring import Trust
+    from eval.selection import open_selection
+    from eval.suite import load_suite
+
+    trust = Trust(here.root if here else None)
+    return open_selection(config.select, load_suite(None, near), source, near, trust)
+
+
+def _one(
+    config: TrainingConfig, source: Source, place: RunPlace, near: Path, resume: Path | None, choose: Choose | None
+) -> TrainingResult:
     from curation.progress import Silent
     from reports.results import write_results
     from train.run import train
 
     told = progress() if _is_main() else None
     try:
-        result = train(config, source, place, near=near, progress=told or Silent(), resume=resume)
+        result = train(config, source, place, near=near, progress=told or Silent(), resume=resume, choose=choose)
     except BaseException:
         if told:
             told.stop()
@@ -156,7 +173,8 @@ def _line(result: TrainingResult) -> str:
     if "validation_loss" in told:
         losses += f", {told['validation_loss']:.4f} on validation"
     spent = seconds(told["seconds"])
-    return f"{visible(str(result.folder))}: {int(told['trained_tokens']):,} trained tokens, {losses}, {spent}"
+    chosen = f"; {step_chosen(result.run)}" if step_chosen(result.run) else ""
+    return f"{visible(str(result.folder))}: {int(told['trained_tokens']):,} trained tokens, {losses}, {spent}{chosen}"
 
 
 def _is_main() -> bool:

@@ -56,6 +56,13 @@ def _trained_rows(base: Any, tokens: list[int]) -> dict[str, list[int]]:
     return {name: tokens for name, module in base.named_modules() if tokens and module in ends}
 
 
+def put_weights(model: Any, folder: Path) -> None:
+    """Give a model with an adapter the weights of another adapter of the same settings, such as a checkpoint's."""
+    from peft import load_peft_weights, set_peft_model_state_dict
+
+    set_peft_model_state_dict(model, load_peft_weights(str(folder)))
+
+
 def load_adapter(base: Any, folder: Path) -> Any:
     """The base with the adapter of a folder, for use; ConfigError where it is an adapter for another model."""
     from peft import PeftModel

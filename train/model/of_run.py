@@ -27,10 +27,7 @@ class RunFiles:
     run: Run
     base: Path
     template: ModelTemplate
-
-    @property
-    def adapter(self) -> Path:
-        return self.folder / "adapter"
+    adapter: Path  # the run's result; or a checkpoint of it
 
     @property
     def quantization(self) -> Quantization:
@@ -78,7 +75,7 @@ def run_files(folder: Path, near: Path = Path()) -> RunFiles:
         raise ConfigError(f"{run.name}: does not say which template it was trained with; import it with --template")
     template = stored_template(run.template, folder / "template", base)
     check_template(run, template, base)
-    return RunFiles(folder, run, base, template)
+    return RunFiles(folder, run, base, template, folder / "adapter")
 
 
 def load_run(
