@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curation.errors import ConfigError
+from curation.errors import ConfigError, CurateError
+from tests.trainings import SMALL, source
 from train.config import TrainingConfig, config_hash, load_training_config, training_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,56 +81,84 @@ def test_each_key_changes_the_hash(key: str) -> None:
     assert training_config(json.loads(json.dumps(changed.as_json()))) == changed
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not (ROOT / "train" / "run.py").exists(), reason="the trainer, which reads half, is not here")
-# peft asks for a property that transformers has renamed
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-def test_a_training_reads_each_key(tmp_path: Path) -> None:
-    """By code other than the config's own: an option that nothing reads is a lie."""
+# Where the effect shows only beside something else, or the value above is what a CPU does anyway.
+BESIDE: dict[str, dict[str, Any]] = {
+    "revision": {"base_model": "nobody/nothing"},
+    "overlong": {"max_length": 24},
+    "double_quant": {"quantization": "nf4"},
+    "eval_steps": {"eval_strategy": "steps", "eval_steps": 7},
+    "save_steps": {"save_strategy": "steps", "save_steps": 7},
+}
+SEEN: dict[str, dict[str, Any]] = {
+    "use_liger_kernel": {"use_liger_kernel": True},
+    "bf16": {"bf16": True},
+    "quantization": {"quantization": "nf4"},
+    "eval_steps": {"eval_steps": 5},
+    "save_steps": {"save_steps": 5},
+    "lora_r": {"lora_r": 8},
+    "logging_steps": {"logging_steps": 5},
+}
+# Of transformers' arguments those that it does not act on here: batches and seeds are ours.
+IDLE = ("per_device_train_batch_size", "per_device_eval_batch_size", "seed", "output_dir", "run_name", "logging_dir")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     pytest.importorskip("peft")
-    from curation import build
-    from curation.runs import run_place
-    from curation.source import open_source
-    from curation.workspace import init_workspace
     from tests.tiny_model import tiny_model
-    from train.run import train
 
-    raw = tmp_path / "raw.jsonl"
-    rows = [{"question": f"Where is part {i} of pump {i * i}?", "answer": f"In drawer {i}."} for i in range(40)]
-    rows.append({"question": "Where is the very last of all the parts? " * 30, "answer": "Nobody knows."})
-    raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    place = init_workspace(tmp_path / "w", [str(raw)])
-    build(place)
-    tiny_model(place.root / "tiny")
-    seen.clear()
-    by_steps = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
-    chosen = {
-        "select": "validation_loss",
-        "early_stopping_patience": 1,
-        "max_steps": 1,
-        "max_length": 128,
-        "overlong": "drop",
+    folder = tmp_path_factory.mktemp("w")
+    tiny_model(folder / "models" / "a")
+    tiny_model(folder / "models" / "b", seed=1)
+    return folder
+
+
+# peft asks for a property that transformers has renamed
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "version"])  # read before there is a source: test_pack
+def test_each_key_changes_what_a_training_is_made_of(key: str, models: Path) -> None:
+    """Model, adapter, rows, batches, and what the trainer acts on; an option that nothing acts on is a lie."""
+    plain = {**SMALL, "base_model": "models/a", **BESIDE.get(key, {})}
+    before, after = made_of(plain, models), made_of({**plain, **SEEN.get(key, OTHER[key])}, models)
+    assert before != after
+    if key not in ("revision", "overlong"):  # there a refusal is the effect, or its end
+        assert "error" not in before
+
+
+def made_of(values: dict[str, Any], near: Path) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    from train.preflight import prepare
+    from train.record import described
+    from train.run import _job, _trainer, _use_liger
+
+    config, version = training_config(values), source(12, 4)
+    try:
+        _use_liger(config)
+        prepared = prepare(config, version, near)
+        prepared.preflight.require()
+        run = described(config, version, prepared, None)
+        job = _job(config, prepared, near, run.hardware["precision"], PartialState(cpu=True))
+        trainer = _trainer(job)
+    except CurateError as error:
+        return {"error": str(error)}
+    model = trainer.model
+    weights = {name: (str(w.dtype), float(w.detach().double().sum())) for name, w in model.named_parameters()}
+    told = {key: value for key, value in trainer.args.to_dict().items() if key not in IDLE}
+    return {
+        "weights": weights,
+        "nested": [m.weight.quant_state.nested for m in model.modules() if type(m).__name__ == "Linear4bit"],
+        "adapter": model.peft_config["default"].to_dict(),
+        "attention": model.config._attn_implementation,
+        "recomputed": any(getattr(module, "gradient_checkpointing", False) for module in model.modules()),
+        "precision": job.precision,
+        "rows": (prepared.train[:], prepared.validation[:]),
+        "batches": (list(trainer.batches), list(trainer._validation)),
+        "workers": trainer.get_train_dataloader().num_workers,
+        "arguments": told,
+        "callbacks": [type(callback).__name__ for callback in trainer.callback_handler.callbacks],
     }
-    config = Traced("tiny", **by_steps, **chosen)  # type: ignore[arg-type]
-    train(config, open_source("latest", place), run_place(place, place.root), near=place.root)
-    # What names a version is read by the command, before there is a source.
-    assert set(KEYS) - seen - {"version"} == set()
-
-
-seen: set[str] = set()
-
-
-class Traced(TrainingConfig):
-    """Notes which keys are read, by code that asks for one and not by code that goes through all of them."""
-
-    __slots__ = ()
-
-    def __getattribute__(self, name: str) -> Any:
-        asking = Path(sys._getframe(1).f_code.co_filename).name
-        if asking not in ("config.py", "dataclasses.py"):
-            seen.add(name)
-        return super().__getattribute__(name)
 
 
 def test_values_on_the_command_line_are_yaml_and_the_last_one_counts() -> None:
@@ -160,6 +188,8 @@ def test_the_command_line_goes_over_the_file(tmp_path: Path) -> None:
         ("eval_strategy=steps", "eval_steps is missing; it belongs to eval_strategy: steps"),
         ("save_steps=5", "save_steps has no effect; it belongs to save_strategy: steps"),
         ("save_strategy=no select=validation_loss", "select: validation_loss needs a checkpoint at every evaluation"),
+        ("select=rougeL save_strategy=no", "select: rougeL needs checkpoints to choose from; set save_strategy"),
+        ("select=rougeL save_total_limit=2", "select: rougeL compares all checkpoints at the end; leave save_total"),
         ("eval_strategy=no early_stopping_patience=2", "early_stopping_patience needs the validation split; set eval"),
     ],
 )
