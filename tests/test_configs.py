@@ -24,7 +24,8 @@ TRAININGS = [name for name in ALL if "base_model" in yaml.safe_load((CONFIGS / n
 SUITES = [name for name in ALL if name.startswith("suites/")]  # tests/test_eval_items.py loads them
 # tests/test_variants.py loads them
 VARIANTS = [name for name in ALL if "factors" in yaml.safe_load((CONFIGS / name).read_text())]
-FOUND = [name for name in ALL if name not in (*TRAININGS, *SUITES, *VARIANTS)]
+LAUNCHES = [name for name in ALL if "distributed_type" in yaml.safe_load((CONFIGS / name).read_text())]
+FOUND = [name for name in ALL if name not in (*TRAININGS, *SUITES, *VARIANTS, *LAUNCHES)]
 
 # Sixteen facts of our own, each with its system prompt; some typed with the cedilla letters of old keyboards.
 ROMANIAN = [
@@ -74,7 +75,24 @@ def test_the_sample_brings_a_training_and_suites_that_load(tmp_path: Path) -> No
     assert sorted(path.name for path in (root / "suites").iterdir()) == ["default.yaml", "exam.yaml", "look.yaml"]
 
 
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_accelerate_knows_each_key_of_a_launch(name: str) -> None:
+    """It takes unknown keys without a word; those of FSDP are arguments of its launch command."""
+    commands = pytest.importorskip("accelerate.commands.launch")
+    settings = yaml.safe_load((CONFIGS / name).read_text())
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    assert load_config_from_file(str(CONFIGS / name)).fsdp_config == settings["fsdp_config"]
+    args = commands.launch_command_parser().parse_args(["--config_file", str(CONFIGS / name), "x.py"])
+    assert [key for key in settings["fsdp_config"] if not hasattr(args, key)] == []
+    _, config, _ = commands._validate_launch_command(args)
+    assert config is not None
+    given = commands.prepare_multi_gpu_env(args)
+    assert given["ACCELERATE_USE_FSDP"] == "true"  # by which train.model.load knows
+
+
 def test_the_promised_configs_are_there() -> None:
+    assert LAUNCHES == ["fsdp-qlora.yaml"]
     assert {"training.yaml", "llama2-7b-t4-16gb.yaml", "llama31-8b-24gb.yaml"} <= set(TRAININGS)
     assert {"guanaco-llama2-1k.yaml", "romanian-14-2.yaml", "company-qa.yaml"} <= set(FOUND)
 

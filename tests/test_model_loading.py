@@ -46,11 +46,20 @@ def gradients(model: Any) -> list[Any]:
     return [weight.grad.clone() for weight in model.parameters() if weight.requires_grad]
 
 
+@pytest.mark.filterwarnings("ignore:.*gemv_4bit. an autograd kernel was not registered:UserWarning")
 @pytest.mark.parametrize("computed_in", ["fp32", "bf16"])
-def test_a_forward_in_eval_mode_changes_no_gradient(base: Path, computed_in: precision.Precision) -> None:
-    """On CPUs with AVX512-BF16 bitsandbytes re-packs 4-bit weights in the first eval, unless it is forbidden."""
+def test_a_forward_in_eval_mode_changes_no_gradient(
+    base: Path, computed_in: precision.Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On CPUs with AVX512-BF16 bitsandbytes re-packs 4-bit weights in the first eval, unless it is forbidden.
+
+    Layers here are made as on such a CPU: its re-packing is plain torch code, which runs on any.
+    """
+    import bitsandbytes
     from bitsandbytes.nn import Linear4bit
 
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    assert Linear4bit(64, 64).support_avx512bf16_for_cpu
     model = new_adapter(load_base(base, precision=computed_in), small(base, lora_dropout=0.0))
     layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
     assert len(layers) == 14
@@ -59,11 +68,19 @@ def test_a_forward_in_eval_mode_changes_no_gradient(base: Path, computed_in: pre
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.normal_(generator=torch.Generator().manual_seed(1))
-    before = gradients(model)
-    with torch.no_grad():
-        model.eval()(**{key: value for key, value in padded(encoded(4), 0).items() if key.startswith(("input", "att"))})
-    assert all(torch.equal(one, other) for one, other in zip(before, gradients(model), strict=True))
-    assert all(gradient.any() for gradient in before)
+    inputs = {key: value for key, value in padded(encoded(4), 0).items() if key.startswith(("input", "att"))}
+
+    def changed_by_eval() -> bool:
+        before = gradients(model)
+        assert all(gradient.any() for gradient in before)
+        with torch.no_grad():
+            model.eval()(**inputs)
+        return not all(torch.equal(one, other) for one, other in zip(before, gradients(model), strict=True))
+
+    assert not changed_by_eval()
+    for layer in layers:  # what was forbidden
+        layer.support_avx512bf16_for_cpu = True
+    assert changed_by_eval()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +97,32 @@ def test_4_bit_weights_are_computed_in_what_is_asked_for(
     assert model.get_input_embeddings().weight.dtype == expected
     assert {layer.weight.quant_state.nested for layer in layers} == {True}
     assert not any(weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("computed_in", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_weights_that_fsdp_is_to_cut_up_are_of_one_type(
+    base: Path, computed_in: precision.Precision, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers asks for it (update_fsdp_plugin_peft); what is computed, and its gradients, are the same."""
+    from bitsandbytes.nn import Linear4bit
+    from transformers import BitsAndBytesConfig
+
+    usual = load_base(base, precision=computed_in)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    cut = load_base(base, precision=computed_in)
+    for model, stored in ((usual, torch.uint8), (cut, expected)):
+        assert {m.weight.dtype for m in model.modules() if isinstance(m, Linear4bit)} == {stored}
+    assert {weight.dtype for weight in cut.parameters()} == {expected}
+    told = cut.hf_quantizer.quantization_config
+    assert isinstance(told, BitsAndBytesConfig)
+    assert told.bnb_4bit_quant_storage.is_floating_point
+    if computed_in != "fp16":  # a CPU has no fp16 products worth the name
+        one, other = (gradients(new_adapter(model, small(base, lora_dropout=0.0))) for model in (usual, cut))
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        ids = torch.tensor([[1, 20, 30, 40]])
+        assert torch.equal(usual.eval()(ids).logits, cut.eval()(ids).logits)
 
 
 @pytest.mark.parametrize(("quantization", "stored"), [("none", torch.float32), ("bf16", torch.bfloat16)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ def load_base(
             dtype=_dtype(quantization, precision),
             quantization_config=_quantised(quantization, double_quant, precision),
             attn_implementation=attention,
-            device_map={"": device_name()},
+            device_map=None if _sharded() else {"": device_name()},
             local_files_only=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -91,6 +92,11 @@ def base_licence(folder: Path) -> str | None:
     return found[1] if found else None
 
 
+def _sharded() -> bool:
+    """Whether accelerate was launched to split the model over its processes (FSDP)."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 def _dtype(quantization: Quantization, precision: Precision) -> Any:
     if quantization == "bf16":
         return torch_dtype("bf16")
@@ -108,5 +114,7 @@ def _quantised(quantization: Quantization, double_quant: bool, precision: Precis
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=double_quant,
             bnb_4bit_compute_dtype=torch_dtype(precision),  # fp32 unless said
+            # FSDP cuts up weights of one type alone: then the 4 bits lie in numbers of the type the rest has.
+            bnb_4bit_quant_storage=torch_dtype(precision) if _sharded() else None,
         )
     return BitsAndBytesConfig(load_in_8bit=True) if quantization == "int8" else None
