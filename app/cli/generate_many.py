@@ -95,7 +95,8 @@ def _asked(args: Namespace, files: RunFiles) -> Asked:
 
     source = _source(args, files)
     told = {"version": source.version_id, "split": args.split, "limit": args.limit}
-    return told, lambda: of_rows(islice(source.required(args.split), args.limit))
+    source.required(args.split)  # there are some
+    return told, lambda: of_rows(islice(source.rows(args.split), args.limit))
 
 
 def _source(args: Namespace, files: RunFiles) -> Any:
