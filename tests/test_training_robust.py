@@ -112,6 +112,25 @@ def test_out_of_memory_names_knobs_and_amounts(base: Path, tmp_path: Path, monke
     assert (run.state, run.detail) == ("failed", str(caught.value))
 
 
+def test_a_full_disk_is_one_line(base: Path, tmp_path: Path) -> None:
+    """In a process of its own that may write no file over a third of a MB: the checkpoint's adapter is larger."""
+    code = (
+        "import resource, signal\nfrom pathlib import Path\nfrom curation.errors import StoreError\n"
+        "from tests.trainings import place, small, source\nfrom train.run import train\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))\n"
+        f"try: train(small(Path({str(base)!r}), lora_r=64), source(), place(Path({str(tmp_path)!r})))\n"
+        "except StoreError as error: print(error)\n"
+    )
+    exit_code, out, err = finished(["-c", code])
+    assert exit_code == 0, err
+    run = tmp_path / "experiments" / "experiment_001"
+    assert out.startswith(f"{run}: cannot be written (")
+    assert out.endswith("; make room, then go on with: curate train --resume experiment_001\n")
+    assert (read_run(run).state, last_checkpoint(run)) == ("failed", None)
+    assert not (run / "adapter").exists()
+
+
 def test_memory_knobs_are_worth_what_the_estimate_says() -> None:
     gib = 2**30
     cost = Estimate(8 * gib, 0, 16 * gib, gib, 20 * gib, 2 * gib, 4 * gib, 1, 1, 1.0)

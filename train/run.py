@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from curation.errors import ConfigError
+from curation.errors import ConfigError, StoreError
 from curation.progress import Progress, Silent
 from curation.row_losses import FILE
 from curation.runs import Run, RunPlace, new_run_folder, read_run, working_on
@@ -104,6 +104,8 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Run:
     """Train; the run as it is afterwards. KeyboardInterrupt where it was asked to stop before the end."""
+    from safetensors import SafetensorError
+
     from train.trainer import Watch, peak_memory_mb
 
     progress.stage("loading the model")
@@ -116,10 +118,13 @@ def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Ru
         trainer.add_callback(watch)
         with stop.listening():
             trainer.train(resume_from_checkpoint=_resumable(job, trainer))
-    except (RuntimeError, MemoryError) as error:
-        if not _is_memory(error):
+    except (RuntimeError, MemoryError, OSError, SafetensorError) as error:
+        if _is_memory(error):
+            raise out_of_memory(job.config, job.prepared.preflight.estimate, job.checkpointing) from error
+        if not _is_disk(error):
             raise
-        raise out_of_memory(job.config, job.prepared.preflight.estimate, job.checkpointing) from error
+        reason, again = " ".join(str(error).split())[:120], f"curate train --resume {job.folder.name}"
+        raise StoreError(f"{job.folder}: cannot be written ({reason}); make room, then go on with: {again}") from error
     state, history = trainer.state, trainer.history
     if stop.asked and state.global_step < state.max_steps:
         raise KeyboardInterrupt(
@@ -284,6 +289,11 @@ def _shared(state: Any, made: Callable[[], Path]) -> Path:
 
     box: list[Any] = [made() if state.is_main_process else None]
     return Path((broadcast_object_list(box) if state.num_processes > 1 else box)[0])
+
+
+def _is_disk(error: BaseException) -> bool:
+    """torch and safetensors have errors of their own for a file that cannot be written."""
+    return isinstance(error, OSError) or any(text in str(error) for text in ("I/O error", "StreamWriter failed"))
 
 
 def _is_memory(error: BaseException) -> bool:
