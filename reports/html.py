@@ -36,7 +36,7 @@ def to_svg(figure: Figure) -> str:
     """The figure's chart; ids are made the figure's own, since all charts of a page share one name space."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(figure.chart.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(figure.chart.to_dict(validate=False))
     for mark in ('id="', "url(#", 'href="#'):
         svg = svg.replace(mark, f"{mark}{figure.name}-")
     return svg

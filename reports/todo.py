@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from curation.runs import read_run
+from curation.errors import CurateError
+from curation.runs import RunPlace, read_run
+from curation.store import Store
 from curation.store.journal import open_journal
 from curation.store.tags import tags
+from eval.compare.comparison import Settings, compare
+from eval.compare.sides import chosen
 from eval.folder import EvalFolder
 
 
@@ -43,6 +47,25 @@ def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder]
     missing = [name for name in trained["run"] if name not in evaluated]
     said += [Todo(f"{name} was not evaluated", f"curate eval {name}") for name in missing[-3:]]
     return [*said, *_unseen(done, journal)]
+
+
+def failing_gates(place: RunPlace, store: Store | None) -> list[Todo]:
+    """Gates that the last run does not pass against its base, from stored answers; none where they cannot be compared.
+
+    Apart from `todo`, since it takes a comparison.
+    """
+    try:
+        found = compare(place.experiments, chosen(place.experiments, []), store, Settings())
+    except CurateError:  # no base, not evaluated, or otherwise: `todo` has said what is missing
+        return []
+    return [
+        Todo(
+            f"gate {check.name} ({check.rule}) of {found.b.label}: {check.result}, {check.told}",
+            "curate compare --full",
+        )
+        for check in found.checks
+        if not check.passed
+    ]
 
 
 def _unseen(done: Sequence[EvalFolder], journal: Path) -> list[Todo]:

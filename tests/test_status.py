@@ -12,6 +12,8 @@ from app.cli import main
 from curation.library import build
 from curation.runs import read_run, run_place, write_run
 from curation.workspace import Workspace, init_workspace
+from tests.compared import base_of, built, right_at, run_of
+from tests.reported import RATIOS, arc, evaluated
 from tests.review_data import evaluation
 
 
@@ -48,3 +50,31 @@ def test_a_newer_version_is_told_until_it_is_trained_on(here: Workspace, capsys:
     build(here)
     capsys.readouterr()
     assert waiting(here, capsys) == {"curate train": "v2 is newer than the last run, which is of v1"}
+
+
+def test_gates_that_do_not_pass_are_said_with_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = built(tmp_path / "work", 120, split=RATIOS)
+    evaluated(made, base_of(made), right_at(0.9, "base"), arc(0.5, 0, 60))
+    evaluated(made, run_of(made), right_at(0.2, "run"), arc(0.5, 0, 60))
+    capsys.readouterr()
+    said = waiting(made, capsys)["curate compare --full"]
+    assert main(["compare", "--stored", "--json", "-C", str(made.root)]) == 0
+    checks = json.loads(capsys.readouterr().out)["gates"]
+    assert said.startswith("gate ")
+    assert any(said.split(" (")[0] == f"gate {check['name']}" and check["result"] != "passed" for check in checks)
+    evaluated(made, run_of(made, learning_rate=1e-3), right_at(0.9, "base"), arc(0.5, 0, 60))
+    assert "gate token_f1" not in waiting(made, capsys).get("curate compare --full", "")
+
+
+def test_fifteen_lines_however_much_is_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = built(tmp_path / "work", 20)
+    for seed in range(20):
+        folder = run_of(made, seed=seed)
+        write_run(folder, replace(read_run(folder), state="interrupted"))
+    capsys.readouterr()
+    assert main(["status", "-C", str(made.root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 15
+    assert lines[-1].endswith(" more; curate status --json")

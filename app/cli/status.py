@@ -8,7 +8,7 @@ from dataclasses import asdict
 from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.place import workspace
-from app.cli.render import visible
+from app.cli.render import LINES, visible
 
 
 def add_parser(parser: Parser) -> None:
@@ -18,20 +18,24 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.library import open_store
     from curation.runs import list_runs, run_place
+    from curation.store import open_store
     from eval.folder import evals
     from reports.tables.training import runs
-    from reports.todo import todo
+    from reports.todo import failing_gates, todo
 
     here = workspace(args)
-    built = open_store(here.store_path).versions() if (here.store_path / "CURRENT").exists() else []
+    store = open_store(here.store_path) if (here.store_path / "CURRENT").exists() else None
+    built = [version.name for version in store.versions() if not version.is_fold] if store else []
     place = run_place(here)
     table = runs(place)
     done = [one for path in list_runs(place.experiments) for one in evals(path) if one.run.state == "done"]
-    said = todo([version.name for version in built], table, done, place.journal)
+    said = todo(built, table, done, place.journal)
+    said += failing_gates(place, store) if done else []
     counts = f"{len(built):,} versions · {len(table):,} runs · {len(done):,} evaluations"
     data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}
     lines = [visible(f"{here.root}: {counts}"), *(visible(f"{one.what}: {one.command}") for one in said)]
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], f"... {len(lines) - LINES + 1:,} more; curate status --json"]
     emit(args, data, lines if said else [*lines, "nothing is waiting"])
     return 0

@@ -34,6 +34,8 @@ def t_quantile(p: float, df: float) -> float:
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
+        if middle in (low, high):  # the two are neighbours: nothing lies between
+            break
         low, high = (middle, high) if 1 - t_two_sided(middle, df) / 2 < p else (low, middle)
     return (low + high) / 2
 

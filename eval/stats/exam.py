@@ -49,7 +49,11 @@ class Exam:
             wide = swap[:, first.cluster]
             flipped = both.over(np.concatenate([wide, 1 - wide], axis=1))
             return flipped - both.over(np.concatenate([1 - wide, wide], axis=1))
-        moved = swap @ (second.rows - first.rows)
+        return self.after(swap @ (second.rows - first.rows))
+
+    def after(self, moved: Floats) -> Floats:
+        """The same for additive metrics, from what the swapped clusters' second rows are above their first: [R, k]."""
+        first, second = self.sides
         formula = first.measured.formula
         assert formula is not None
         return formula(second.rows.sum(axis=0) - moved) - formula(first.rows.sum(axis=0) + moved)

@@ -29,7 +29,8 @@ def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
         ],
     )
     line = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)), x2="ci_high:Q"
+        x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5, format=".4~r")),
+        x2="ci_high:Q",
     )
     point = base.mark_point(filled=True, size=60).encode(x="value:Q")
     height = bars_high(shown["evaluation"].nunique())

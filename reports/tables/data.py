@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+import orjson
 import pandas as pd
 import pyarrow.compute as pc
 
+from curation.export.members import SPLITS, Members
 from curation.records import sides
 from curation.store import browse
 
@@ -67,8 +69,9 @@ def main_languages(version: Version) -> list[str]:
 def lengths(version: Version) -> pd.DataFrame:
     """side (prompt or answer), characters (as a range), rows: how long the kept texts are."""
     found: dict[str, list[int]] = {"prompt": [], "answer": []}
-    for messages in version.to_arrow()["messages"].to_pylist():
-        _, _, prompt, answer = sides(messages)
+    members = Members(version.store, version.info)
+    for record in (one for split in SPLITS for chunk in members.chunks(split) for one in chunk.records.to_pylist()):
+        _, _, prompt, answer = sides(orjson.loads(record)["messages"])
         found["prompt"].append(len(prompt))
         found["answer"].append(len(answer))
     labels = [*(f"{low}-{high - 1}" for low, high in pairwise(_BINS)), f"{_BINS[-1]}+"]
