@@ -10,6 +10,7 @@ from uuid import UUID
 
 from curation.errors import DataError
 from curation.pack.layout import item_id
+from curation.reading.sources import Source as FileSource
 from curation.records import canonical, row_id
 from curation.runs import RunPlace
 from curation.source import Source
@@ -95,6 +96,22 @@ def import_predictions(wanted: Wanted, suite: Suite, place: RunPlace, near: Path
     """
     source = opened(wanted.file, near)
     layout, model, read = read_predictions(source)
+    name = wanted.name or model or source.name.rpartition("/")[2].split(".")[0]
+    return import_read(wanted, source, layout, name, read, suite, place, near, trust)
+
+
+def import_read(
+    wanted: Wanted,
+    source: FileSource,
+    layout: str,
+    name: str,
+    read: Sequence[Prediction],
+    suite: Suite,
+    place: RunPlace,
+    near: Path,
+    trust: Trust,
+) -> Imported:
+    """The same of predictions that were read already."""
     suite = replace(suite, benchmarks=())
     exam, alone = _exam(wanted, suite, read, source.name, near)
     index = _Index()
@@ -106,7 +123,6 @@ def import_predictions(wanted: Wanted, suite: Suite, place: RunPlace, near: Path
             f"{source.name}: none of its {len(read):,} predictions is for an item of {exam.exam.told()}; "
             "are item_id or prompt those of this exam?"
         )
-    name = wanted.name or model or source.name.rpartition("/")[2].split(".")[0]
     told = {"file": source.name, "sha256": source.sha256, "layout": layout}
     who = Recorded(
         name, {"imported": source.sha256, "name": name}, f"{layout}: {source.name}", "imported", settings=told

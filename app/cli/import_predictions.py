@@ -13,6 +13,7 @@ from app.cli.render import Cell, next_commands, page, quote, visible
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
+    from eval.imported_pairs import ImportedPairs
     from eval.imported_predictions import Imported
     from eval.suite import Suite
 
@@ -29,7 +30,8 @@ def add_parser(parser: Parser) -> None:
             "curate import-predictions flan-t5-large_decode_output.jsonl.gz",
         ],
         description="One object a line (or of a JSON list, or a CSV row) with output, and item_id or prompt, perhaps "
-        "reference and logprobs; the layouts of AlpacaEval, MT-bench, Flan-T5 and self-instruct are read as well. "
+        "reference and logprobs; the layouts of AlpacaEval, MT-bench, Flan-T5 and self-instruct are read as well, "
+        "and PandaLM's pairs, which make two runs and their raters' preferences. "
         "Without --split or --references the file's own prompts and references are the exam.",
     )
     command.add_argument("file", metavar="FILE", help=".jsonl, .json, .csv, .tsv (each also .gz or .zst), .parquet")
@@ -45,6 +47,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from eval.imported_pairs import import_pairs, is_pairs
     from eval.imported_predictions import Wanted, import_predictions
     from eval.measuring import Trust
     from eval.suite import load_suite
@@ -59,6 +62,8 @@ def run(args: Namespace) -> int:
     references = tuple(start / path for path in args.references or ())
     wanted = Wanted(start / Path(args.file), args.name, version, references)
     trust = Trust(where.workspace.root if where.workspace else None, args.trust_metrics)
+    if is_pairs(wanted.file, where.near):
+        return _pairs(args, import_pairs(wanted, suite, where.place, where.near, trust))
     made = import_predictions(wanted, suite, where.place, where.near, trust)
     write_results(made.sat.folder.of)
     looks = ""
@@ -67,6 +72,30 @@ def run(args: Namespace) -> int:
 
         looks = told(count_looks(where.place.journal, version, made.opened.exam, made.sat.folder.name))
     return _report(args, made, looks)
+
+
+def _pairs(args: Namespace, made: ImportedPairs) -> int:
+    """Two runs, and what raters preferred."""
+    from reports.results import write_results
+
+    sides = [one.sat.folder for one in (made.first, made.second)]
+    for one in sides:
+        write_results(one.of)
+    raters = ", ".join(map(visible, made.raters)) or "nobody"
+    lines = [
+        f"{one.name}  {visible(imported.name)}: {imported.matched:,} outputs"
+        for one, imported in zip(sides, (made.first, made.second), strict=True)
+    ]
+    lines.append(f"{made.judgements:,} new judgements by {raters}; the order they saw is not in the file")
+    lines.append(next_commands(f"curate tag {sides[0].of.name} {sides[1].of.name} --pairs --as NAME"))
+    data = {
+        "runs": [one.of.name for one in sides],
+        "outputs": made.first.matched,
+        "raters": list(made.raters),
+        "judgements": made.judgements,
+    }
+    emit(args, data, lines)
+    return 0
 
 
 def _suite(args: Namespace, suite: Suite) -> Suite:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal, author: str) -> int:
     import sys
 
-    from eval.review.pairwise import CHOICES, Pairs, outcome
+    from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
 
     if len(folders) != 2:
         raise ConfigError(f"--pairs is for two runs, not {len(folders)}: curate tag 3 5 --pairs")
@@ -44,11 +44,14 @@ def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal
         say("all pairs are judged")
     table = outcome(journal, folders[0], folders[1])
     rows: list[list[Cell]] = [
-        [row["what"], percent(row["share"]), f"{percent(row['low'])} to {percent(row['high'])}", row["n"]]
+        [row["what"], percent(row["share"]), f"{percent(row['low'])} to {percent(row['high'])}", row["n"], row["pairs"]]
         for row in table.to_dict("records")
     ]
-    data = {"judged": judged, "result": table.to_dict("records")}
-    emit(args, data, page(("by all reviewers", "share", "95 %", "n"), rows, [f"{judged:,} pairs judged now"]))
+    agree = raters_agree(journal, folders[0], folders[1]).to_dict("records")
+    said = [f"{judged:,} pairs judged now"]
+    said += [f"{r['coefficient']} of {r['raters']} people on {r['items']:,} pairs: {r['value']:.3f}" for r in agree]
+    data = {"judged": judged, "result": table.to_dict("records"), "agreement": agree}
+    emit(args, data, page(("by all reviewers", "share", "95 %", "judgements", "pairs"), rows, said))
     return 0
 
 

@@ -13,11 +13,15 @@ import pandas as pd
 from curation.errors import ConfigError
 from curation.store.journal import Journal
 from curation.store.tags import Tag, add_tags, new_id, tags, undo
+from eval.agreement import agreement
 from eval.folder import EvalFolder
-from eval.stats.distributions import wilson
+from eval.metrics.metric import mean_of
+from eval.stats.value import estimate
 
 PREFERS: Final = "prefers"  # the tag of a pairwise judgement; value: a, b, tie, or neither
 CHOICES: Final[Mapping[str, str]] = {"1": "A is better", "2": "B is better", "3": "tie", "4": "both wrong"}
+UNRECORDED: Final = "unrecorded"  # the order of a judgement made elsewhere
+_WON: Final = {"first": 0.0, "second": 1.0, "tie": 0.5}
 _VALUES: Final = {"A is better": "A", "B is better": "B", "tie": "tie", "both wrong": "both wrong"}
 
 
@@ -40,7 +44,7 @@ class Pairs:
     def __init__(self, first: EvalFolder, second: EvalFolder, journal: Journal, author: str) -> None:
         if not author.strip():
             raise ConfigError("a reviewer needs a name; say who you are")
-        self.key = _key(first, second)
+        self.key = pair_key(first, second)
         self.journal, self.author = journal, author
         self._left = _pairs(first, second, author)
         judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == author}
@@ -84,16 +88,40 @@ class Pairs:
 
 
 def outcome(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:
-    """what, share, low, high, n: how often the second wins (a tie is half a win), and how often A is chosen."""
-    found = [tag.value.split("|") for tag in tags(journal, _key(first, second), kinds=("preference",))]
-    decided = [(better, order) for better, order in found if better in ("first", "second", "tie")]
-    wins = sum(1.0 if better == "second" else 0.5 * (better == "tie") for better, _ in decided)
-    clear = [(better, order) for better, order in decided if better != "tie"]
-    at_a = sum(order.startswith(better) for better, order in clear)
-    rows = [(f"{second.name} wins", wins, len(decided)), ("A is chosen (half: no position bias)", at_a, len(clear))]
-    rows += [("both wrong", sum(better == "both wrong" for better, _ in found), len(found))]
-    table = [(what, hits / n, *wilson(hits, n), n) for what, hits, n in rows if n]
-    return pd.DataFrame(table, columns=["what", "share", "low", "high", "n"])
+    """what, share, low, high, n, pairs: how often the second wins (a tie is half a win), and how often A is chosen.
+
+    Intervals are over pairs: several people on one pair are no further proof.
+    """
+    found = [(t.note, *t.value.split("|")) for t in tags(journal, pair_key(first, second), kinds=("preference",))]
+    decided = [(item, _WON[better]) for item, better, _ in found if better in _WON]
+    at_a = [(item, float(order.startswith(better))) for item, better, order in found if _clear(better, order)]
+    none = [(item, float(better == "both wrong")) for item, better, _ in found]
+    rows = [(f"{second.name} wins", decided), ("A is chosen (half: no position bias)", at_a), ("both wrong", none)]
+    table = [(what, *_share(values)) for what, values in rows if values]
+    return pd.DataFrame(table, columns=["what", "share", "low", "high", "n", "pairs"])
+
+
+def _clear(better: str, order: str) -> bool:
+    return better in ("first", "second") and order != UNRECORDED
+
+
+def _share(values: list[tuple[str, float]]) -> tuple[float, float, float, int, int]:
+    found = estimate(mean_of("share", "pairs", [value for _, value in values]), [item for item, _ in values])
+    return found.value, found.low, found.high, found.n, found.clusters
+
+
+def raters_agree(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:
+    """coefficient, value, low, high, items, raters: how far those who judged the same pairs prefer the same."""
+    said: dict[str, dict[str, str]] = {}
+    for tag in tags(journal, pair_key(first, second), kinds=("preference",)):
+        said.setdefault(tag.note, {})[tag.author] = tag.value.split("|")[0]
+    people = sorted({author for by in said.values() for author in by})
+    table = [[by.get(who) for who in people] for by in said.values()]
+    found = (
+        [agreement(table, name) for name in ("fleiss_kappa", "alpha_nominal", "pairwise")] if len(people) > 1 else []
+    )
+    rows = [(one.coefficient, one.value, one.low, one.high, one.items, one.raters) for one in found if one.items]
+    return pd.DataFrame(rows, columns=["coefficient", "value", "low", "high", "items", "raters"])
 
 
 def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:
@@ -112,5 +140,6 @@ def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:
     return [pair for _, pair in sorted(found, key=lambda drawn: drawn[0])]
 
 
-def _key(first: EvalFolder, second: EvalFolder) -> str:
+def pair_key(first: EvalFolder, second: EvalFolder) -> str:
+    """What judgements on the pairs of two evaluations are stored under."""
     return f"{first.name} | {second.name}"

@@ -8,7 +8,7 @@ from app.dashboard.downloads import tabled
 from app.dashboard.place import evaluations, journal
 from app.dashboard.plain import plain
 from app.dashboard.screens.review import signed_in
-from eval.review.pairwise import CHOICES, Pairs, outcome
+from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
 
 
 def show() -> None:
@@ -42,3 +42,7 @@ def show() -> None:
                 st.rerun()
     with st.expander("result so far (shows which is which)"):
         tabled(outcome(journal(), done[first], done[second]), "pairwise")
+        agree = raters_agree(journal(), done[first], done[second])
+        if not agree.empty:
+            st.caption("how far those who judged the same pairs prefer the same")
+            tabled(agree, "raters")

@@ -1,0 +1,135 @@
+"""Blind pairwise review: in the terminal, with undo; what wins, position bias; PandaLM's pairs as published."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from curation.runs import run_place
+from curation.store.journal import Journal, open_journal
+from curation.store.tags import Tag, add_tags, new_id, tags
+from curation.workspace import Workspace, init_workspace
+from eval.folder import EvalFolder
+from eval.review.pairwise import PREFERS, Pairs, outcome, pair_key, raters_agree
+from tests.review_data import evaluation
+from tests.shared_data import shared
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Workspace:
+    return init_workspace(tmp_path / "w")
+
+
+@pytest.fixture
+def journal(here: Workspace) -> Iterator[Journal]:
+    with open_journal(run_place(here).journal) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sides(here: Workspace) -> tuple[EvalFolder, EvalFolder]:
+    experiments = run_place(here).experiments
+    return evaluation(experiments, lambda i: "bad"), evaluation(experiments, lambda i: "good")
+
+
+def test_the_terminal_judges_pairs_blind_and_takes_back(
+    here: Workspace,
+    journal: Journal,
+    sides: tuple[EvalFolder, EvalFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    keys = []
+    pairs = Pairs(*sides, journal, "ana")
+    for pair in pairs._left[:20]:
+        keys.append("1" if pair.a == "good" else "2")
+    lines = ["1", "u", "x", *keys, "3", "q"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+    assert main(["-C", str(here.root), "tag", "1", "2", "--pairs", "--as", "ana", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "experiment" not in err
+    assert '"x" is no key here' in err
+    told = json.loads(out)
+    assert told["judged"] == 21
+    wins, bias, neither = told["result"]
+    assert wins["share"] == pytest.approx(20.5 / 21)
+    assert (wins["n"], wins["pairs"], bias["n"], neither["share"]) == (21, 21, 20, 0.0)
+    assert 0.2 < bias["share"] < 0.8  # the order is drawn
+    assert bias["low"] < 0.5 < bias["high"]
+    assert len(tags(journal, kinds=("preference",))) == 21
+    assert main(["-C", str(here.root), "tag", "1", "--pairs", "--as", "ana"]) == 2
+    assert "--pairs is for two runs, not 1" in capsys.readouterr().err
+
+
+def test_who_always_takes_the_first_is_seen(journal: Journal, sides: tuple[EvalFolder, EvalFolder]) -> None:
+    pairs = Pairs(*sides, journal, "ana")
+    while (pair := pairs.next()) is not None:
+        pairs.judge(pair, "A is better")
+    table = outcome(journal, *sides).set_index("what")
+    bias = table.loc["A is chosen (half: no position bias)"]
+    assert (bias["share"], bias["n"]) == (1.0, 30)
+    assert bias["low"] > 0.85
+    wins = table.loc[f"{sides[1].name} wins"]
+    assert wins["low"] < 0.5 < wins["high"]
+
+
+def test_several_people_on_one_pair_are_no_further_proof(
+    journal: Journal, sides: tuple[EvalFolder, EvalFolder]
+) -> None:
+    def judged(people: int) -> float:
+        for number in range(30):
+            better = "second" if number % 3 else "first"
+            said = f"{better}|first-second"
+            event = Tag(
+                new_id(),
+                "p",
+                pair_key(*sides),
+                PREFERS,
+                said,
+                author=f"r{people}",
+                kind="preference",
+                note=f"i{number}",
+            )
+            add_tags(journal, [event])
+        row = outcome(journal, *sides).iloc[0]
+        assert (row["n"], row["pairs"]) == (30 * people, 30)
+        return float(row["high"] - row["low"])
+
+    alone = judged(1)
+    assert raters_agree(journal, *sides).empty
+    judged(2)
+    assert judged(3) > 0.8 * alone
+    assert raters_agree(journal, *sides).set_index("coefficient").loc["fleiss_kappa", "value"] == 1.0
+
+
+def test_pandalm_comes_out_as_published(here: Workspace, journal: Journal, capsys: Capture) -> None:
+    file = str(shared("pandalm/testset-v1.json.gz"))
+    words = ["-C", str(here.root), "import-predictions", file, "--name", "pandalm", "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["outputs"], told["judgements"], told["raters"]) == (999, 2997, [f"annotator{i}" for i in (1, 2, 3)])
+    sides = [EvalFolder(run_place(here).experiments / run / "eval-1") for run in told["runs"]]
+    found = raters_agree(journal, sides[0], sides[1]).set_index("coefficient")["value"]
+    assert (round(found["fleiss_kappa"], 3), round(found["pairwise"], 3)) == (0.864, 0.920)
+    assert "A is chosen" not in " ".join(outcome(journal, sides[0], sides[1])["what"])  # the order is not in the file
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["judgements"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"annotator1": 3}, "annotator1 is 3; it must be 0 (tie), 1 or 2"), ({"response2": []}, "must be texts")],
+)
+def test_a_damaged_pair_is_refused(here: Workspace, capsys: Capture, change: dict[str, object], said: str) -> None:
+    pair = {"idx": 0, "instruction": "Say hi.", "input": "", "response1": "Hi.", "response2": "Ho.", "annotator1": 1}
+    (here.root / "pairs.jsonl").write_text(json.dumps(pair | change) + "\n", "utf-8")
+    assert main(["-C", str(here.root), "import-predictions", str(here.root / "pairs.jsonl")]) == 3
+    assert f"pairs.jsonl:1: {said}" in capsys.readouterr().err.replace("instruction, input and responses ", "")
+    assert not list(run_place(here).experiments.glob("experiment_*"))
