@@ -19,6 +19,7 @@ from eval.review.scores import estimates, scores
 from eval.taxonomy import DEFAULT
 from tests.compared import built, right_at, run_of, sit
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own imports
 Capture = pytest.CaptureFixture[str]
 HELP = DEFAULT.rubrics["helpfulness"].levels
 
@@ -120,3 +121,22 @@ def test_a_report_shows_them(sides: tuple[Workspace, Sequence[EvalFolder]]) -> N
     (metrics, *_) = [block for block in section(of) if isinstance(block, Table)]
     (row,) = [row for row in metrics.rows if row[0] == "verdict (people)"]
     assert "8" in row
+
+
+def test_the_dashboard_shows_what_was_judged_since(
+    sides: tuple[Workspace, Sequence[EvalFolder]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("streamlit")
+    from tests.dashboard_screens import dashboard_in, screen
+
+    def metrics() -> list[str]:
+        found = screen("compare_view", a="experiment_001", b="experiment_002")
+        table = next(one.value for one in found.dataframe if "verdict" in one.value.columns)
+        return [str(name) for name in table["what"]]
+
+    made, (one, two) = sides
+    with dashboard_in(made.root, monkeypatch):
+        assert "verdict (people)" not in metrics()
+        said(made, one, ["wrong"] * 8)
+        said(made, two, ["correct"] * 8)
+        assert "verdict (people)" in metrics()

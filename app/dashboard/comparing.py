@@ -1,22 +1,25 @@
-"""Comparisons from stored answers, each made once: asked again, and nothing new evaluated, it is the same one."""
+"""Comparisons from stored answers, each made once: while nothing new is evaluated or judged, it is the same one."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from app.dashboard.place import evaluations, here, place
+from app.dashboard.place import evaluations, here, journal, place
 from curation.runs import list_runs, read_run
 from curation.store import Store, open_store
+from curation.store.tags import last_event
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.sides import BASE, chosen
 from eval.folder import EvalFolder
+from eval.review.scores import scores_of
 
 _FLIPS = 50
 
 
 def comparison(first: str, second: str, suite: str | None = None) -> Comparison:
     """`second` against `first`, runs or base; CurateError where they cannot be compared."""
-    return _compared(first, second, suite, tuple(one.name for one in evaluations()))
+    known = (*(one.name for one in evaluations()), str(last_event(journal())))
+    return _compared(first, second, suite, known)
 
 
 def comparable() -> list[str]:
@@ -44,7 +47,8 @@ def latest_pairs(done: list[EvalFolder]) -> list[tuple[str, str]]:
 def _compared(first: str, second: str, suite: str | None, known: tuple[str, ...]) -> Comparison:
     at = place()
     sides = chosen(at.experiments, [first, second])
-    return compare(at.experiments, sides, _store(), Settings(suite=suite, most_flips=_FLIPS))
+    settings = Settings(suite=suite, most_flips=_FLIPS, people=scores_of(at, here().root))
+    return compare(at.experiments, sides, _store(), settings)
 
 
 def _store() -> Store | None:

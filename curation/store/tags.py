@@ -104,6 +104,11 @@ def tags(
     return [Tag(*row) for row in found]
 
 
+def last_event(journal: Journal) -> int:
+    """The number of the newest event, 0 where there is none: what was computed from tags holds while it stays."""
+    return int(journal.read("select coalesce(max(number), 0) from tags")[0][0])
+
+
 def tag_events(journal: Journal, prediction_id: str) -> list[Tag]:
     """All that ever happened to a prediction, undone or not, in order."""
     found = journal.read(f"select {_COLUMNS} from tags where prediction_id = ? order by number", (prediction_id,))

@@ -18,6 +18,7 @@ from eval.compare.sides import chosen
 from eval.folder import EvalFolder
 from eval.measuring import Trust
 from eval.recompute import EXACT, anew
+from eval.review.scores import scores_of
 from reports import address
 from reports.cells import number, signed, with_interval
 from reports.sections.metrics import named
@@ -99,7 +100,8 @@ def of_difference(place: Place, text: str) -> Trace:
     sides, _, suite = sides.partition("@")
     a, _, b = sides.partition(_SIDES)
     experiments = place.runs_at.experiments
-    found = compare(experiments, chosen(experiments, [a, b]), place.store, Settings(suite or None))
+    settings = Settings(suite or None, people=scores_of(place.runs_at, place.root))
+    found = compare(experiments, chosen(experiments, [a, b]), place.store, settings)
     known = {label.replace(", ", ":"): one for label, one in named(found)}
     if name not in known:
         raise ConfigError(f'"{name}" is no number of {a} against {b}; known: {", ".join(known)}')
