@@ -110,7 +110,7 @@ def annotate(folder: Path, author: str, count: str) -> None:
 
 def build(folder: Path, number: str) -> None:
     """Change one's own source and build, again and again; where the other builds just now, wait."""
-    from curation.errors import StoreBusyError
+    from curation.errors import DataError, StoreBusyError
     from curation.library import build as build_version
     from curation.workspace import open_workspace
 
@@ -123,8 +123,10 @@ def build(folder: Path, number: str) -> None:
             unfinished.replace(source)
             try:
                 tell(version=build_version(open_workspace(folder)).name)
-            except StoreBusyError:
-                tell(waited=True)
+            except (StoreBusyError, DataError) as error:
+                if isinstance(error, DataError) and "changed while it was read" not in str(error):
+                    tell(error=f"{type(error).__name__}: {error}")
+                tell(waited=True)  # the other builds, or has just put its source in place
                 time.sleep(0.2)
             except Exception as error:
                 tell(error=f"{type(error).__name__}: {error}")

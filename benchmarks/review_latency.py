@@ -55,6 +55,7 @@ def measure(folder: Path, predictions: int, keys: int, pause_ms: int) -> dict[st
     from curation.store.journal import open_journal
     from curation.store.tags import tags
     from curation.workspace import init_workspace
+    from eval.review.queues import SECOND_LOOK
     from tests.browser import browsing, serving
     from tests.review_data import evaluation
 
@@ -73,10 +74,11 @@ def measure(folder: Path, predictions: int, keys: int, pause_ms: int) -> dict[st
                 page.keyboard.press(key)
             page.wait_for_timeout(pause_ms)
         page.wait_for_function("(n) => window.noted.length >= n", arg=keys - 1, timeout=120_000)
-        page.wait_for_timeout(6000)
+        page.wait_for_selector(".lab[data-pending='0']", timeout=300_000)
         noted = page.evaluate("() => window.noted")
     with open_journal(run_place(here).journal) as journal:
-        stored = [tag.prediction_id for tag in tags(journal) if tag.author == AUTHOR]
+        # With one person, some outputs come again, unsaid, and are stored under a name of their own.
+        stored = [tag.prediction_id for tag in tags(journal) if tag.author in (AUTHOR, AUTHOR + SECOND_LOOK)]
     seen = [item for item, _, _ in noted]
     waits = sorted(wait for _, wait, _ in noted)
     return {
@@ -90,7 +92,7 @@ def measure(folder: Path, predictions: int, keys: int, pause_ms: int) -> dict[st
         "first_item_s": round(opened, 1),
         "stored": len(stored),
         "tags_on_what_was_not_on_screen": len(set(stored) - set(seen)),
-        "same_order": stored[: len(seen)] == seen,
+        "same_order": stored == seen,
     }
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.errors import ConfigError, did_you_mean
-from curation.records_table import split_tables
 from curation.splits.config import SPLITS
 from curation.store import Store, VersionInfo
 from curation.store import open_store as _open_store
@@ -61,6 +60,8 @@ class Version:
         import pyarrow as pa
 
         if not self._tables:
+            from curation.records_table import split_tables  # with what exports need, which most callers do not
+
             self._tables = split_tables(self._store, self.info)
         if split is not None:
             if split not in self._tables:

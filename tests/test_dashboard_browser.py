@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
 
+from app.cli import main
+from curation.library import build
 from curation.runs import run_place
 from curation.store.journal import open_journal
-from curation.store.tags import OK, Tag, tags
+from curation.store.tags import OK, Tag, add_tags, new_id, tags
 from curation.workspace import Workspace, init_workspace
+from eval.folder import latest_eval
 from tests.browser import CHROMIUM, browsing, serving
+from tests.eval_workspace import write_jsonl
 from tests.review_data import evaluation
 
 pytest.importorskip("playwright")
@@ -30,12 +35,56 @@ HOSTILE = (
     "=cmd()",
     "x" * 1_000_000,
 )
+REVIEWED = "evaluations=experiment_001/eval-1"
+NAMES = ("![n](http://x.example/n.png)", "<img src=http://x.example/m.png onerror=alert(5)>")
+EVERYWHERE = (
+    "",
+    "rows?version=v2",
+    "rows?version=v2&unit=data/raw/<img src=x onerror=alert(4)>.jsonl:2",
+    "rows?version=v2&view=what became of it",
+    "rows?version=v2&view=measured values",
+    "rows?version=v2&view=clusters",
+    "rows?version=v2&view=conflicts",
+    "rows?version=v2&view=another version",
+    "rows?version=v2&text=<img",
+    "rows?row=<script>alert(6)</script>",
+    "training",
+    "compare",
+    "compare?a=experiment_003&b=experiment_004",
+    "errors?evaluation=experiment_001/eval-1&item=row1:1",
+    "errors?evaluation=experiment_003/eval-1",
+    "pairwise",
+    "agreement",
+    "playground",
+)
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Hostile rows in two versions, hostile outputs of two runs, tags by people of hostile names."""
     made = init_workspace(tmp_path_factory.mktemp("dashboard") / "w")
-    evaluation(run_place(made).experiments, lambda i: HOSTILE[i % len(HOSTILE)] if i < 12 else f"answer {i}", items=60)
+    for number in range(2):
+        rows = [{"prompt": f"{number} {text[:300]} {i}?", "completion": text} for i, text in enumerate(HOSTILE)]
+        write_jsonl(made.root / "data" / "raw" / "<img src=x onerror=alert(4)>.jsonl", rows)
+        build(made)
+        evaluation(
+            run_place(made).experiments,
+            lambda i, n=number: HOSTILE[(i + n) % len(HOSTILE)] if i < 12 else f"answer {i}",  # type: ignore[misc]
+            items=60,
+            metrics={"exact_match": [0.0, 1.0] * 30},
+        )
+    rows = [{"prompt": f"question {i}", "output": text} for i, text in enumerate(HOSTILE)]
+    file = made.root / "hostile.jsonl"
+    write_jsonl(made.root / "hostile.jsonl", rows)
+    for name in NAMES:
+        assert main(["import-predictions", str(file), "--name", name, "-C", str(made.root)]) == 0
+    folder = latest_eval(run_place(made).experiments / "experiment_001")
+    assert folder is not None
+    with open_journal(run_place(made).journal) as journal:
+        for name in NAMES:
+            for row in folder.predictions(["prediction_id"]).slice(0, 12).to_pylist():
+                tag = "wrong fact" if name == NAMES[0] else OK
+                add_tags(journal, [Tag(new_id(), row["prediction_id"], "experiment_001", tag, author=name, note=name)])
     return made
 
 
@@ -100,7 +149,7 @@ def wait_stored(page: Any) -> None:
 
 
 def test_keys_tag_what_is_on_screen_and_nothing_else(here: Workspace, page: Any, address: str) -> None:
-    page.goto(f"{address}/review?as=ana")
+    page.goto(f"{address}/review?as=ana&{REVIEWED}")
     page.wait_for_selector(".lab[data-item]:not([data-item=''])", timeout=60_000)
     seen = []
     for keys in (["o"], ["f", "Enter"], ["3", "Enter"], ["t", "t", "o"], ["o"], ["o"], ["o"], ["o"]):
@@ -115,7 +164,7 @@ def test_keys_tag_what_is_on_screen_and_nothing_else(here: Workspace, page: Any,
 
 
 def test_undo_shows_the_last_one_again(here: Workspace, page: Any, address: str) -> None:
-    page.goto(f"{address}/review?as=bea")
+    page.goto(f"{address}/review?as=bea&{REVIEWED}")
     page.wait_for_selector(".lab[data-item]:not([data-item=''])", timeout=60_000)
     first = on_screen(page)
     page.keyboard.press("o")
@@ -128,7 +177,7 @@ def test_undo_shows_the_last_one_again(here: Workspace, page: Any, address: str)
 
 
 def test_typing_a_note_is_no_tag(here: Workspace, page: Any, address: str) -> None:
-    page.goto(f"{address}/review?as=eva")
+    page.goto(f"{address}/review?as=eva&{REVIEWED}")
     page.wait_for_selector(".lab[data-item]:not([data-item=''])", timeout=60_000)
     page.keyboard.press("n")
     page.keyboard.type("of 3 u")
@@ -140,7 +189,7 @@ def test_typing_a_note_is_no_tag(here: Workspace, page: Any, address: str) -> No
 
 
 def test_hostile_outputs_stay_text(here: Workspace, page: Any, address: str) -> None:
-    page.goto(f"{address}/review?as=mallory")
+    page.goto(f"{address}/review?as=mallory&{REVIEWED}")
     page.wait_for_selector(".lab[data-item]:not([data-item=''])", timeout=60_000)
     shown = ""
     for _ in range(60):
@@ -151,12 +200,48 @@ def test_hostile_outputs_stay_text(here: Workspace, page: Any, address: str) -> 
     assert len(stored(here, "mallory")) == 60
     assert "<script>alert(1)</script>" in shown
     assert "\\u202e" in shown
-    for screen in ("errors", "rows", "", "compare", "agreement"):
-        page.goto(f"{address}/{screen}")
-        page.wait_for_selector("h1", timeout=60_000)
-        page.wait_for_timeout(1500)
     assert page.elsewhere == []
     assert page.dialogs == []
+
+
+@pytest.mark.parametrize("screen", EVERYWHERE)
+def test_hostile_text_reaches_nobody_on_any_screen(page: Any, address: str, screen: str) -> None:
+    page.goto(f"{address}/{quote(screen, safe='/?&=')}")
+    page.wait_for_selector("h1", timeout=60_000)
+    settled(page)
+    assert page.locator("[data-testid='stException']").count() == 0
+    assert page.locator("img[src*='x.example'], iframe[src*='x.example'], a[href^='javascript']").count() == 0
+    assert page.elsewhere == []
+    assert page.dialogs == []
+
+
+def settled(page: Any) -> None:
+    """The script has run to its end, and the browser had time to ask for what the page names."""
+    page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']", timeout=60_000)
+    page.wait_for_timeout(700)
+
+
+def test_what_is_chosen_stands_in_the_address_and_a_link_brings_it_back(page: Any, address: str) -> None:
+    page.goto(f"{address}/rows?version=v1&row=0")
+    page.wait_for_selector("h1", timeout=60_000)
+    settled(page)
+    page.get_by_label("row id begins with").fill("a")
+    page.get_by_label("row id begins with").press("Enter")
+    page.wait_for_function("() => new URLSearchParams(location.search).get('row') === 'a'", timeout=30_000)
+    assert "version=v1" in page.url
+
+
+def test_a_download_guards_what_a_spreadsheet_would_run(page: Any, address: str) -> None:
+    page.goto(f"{address}/rows?version=v2&view=rows")
+    page.wait_for_selector("h1", timeout=60_000)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV", exact=True).first.click()
+    text = Path(waiting.value.path()).read_text("utf-8")
+    assert "begins" in text
+    assert not [line for line in text.splitlines() if line[:1] in ("=", "+", "-", "@")]
+    page.hover("[data-testid='stDataFrame']")  # whose own download guards nothing
+    assert page.locator("button[aria-label='Download as CSV']:visible").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
     paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "CURATE_WORKSPACE": str(here.root), "PYTHONPATH": paths}
     print(f"http://{args.address}:{args.port}  (Ctrl-C ends it)", file=sys.stderr)
-    process = subprocess.Popen(words, env=environment)
+    process = subprocess.Popen(words, env=environment, cwd=here.root)  # where .streamlit/ is looked for
     try:
         return process.wait()
     except KeyboardInterrupt:

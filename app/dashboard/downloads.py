@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -15,7 +16,12 @@ def charted(chart: Any, table: pd.DataFrame, name: str) -> None:
     if table.empty:
         st.info("Nothing to draw yet.")
         return
-    st.altair_chart(chart, key=f"chart {name}")
+    if not isinstance(chart, alt.FacetChart):
+        # As wide as the page, and as high as the chart says: axes and legends come on top, not out of the bars.
+        chart = chart.properties(autosize={"type": "fit-x", "contains": "padding"})
+        st.altair_chart(chart, key=f"chart {name}")
+    else:
+        st.altair_chart(chart, key=f"chart {name}", width="content")  # rows of charts have widths of their own
     with st.expander("table"):
         tabled(table, name)
 

@@ -14,7 +14,16 @@ def chosen(place: Any, label: str, options: Sequence[str], key: str, default: st
         del st.query_params[key]
     index = options.index(default) if default in options else 0
     found = place.selectbox(label, options, index=index, key=key, bind="query-params")
-    return str(found if found is not None else options[index])
+    return str(found) if found in options else options[index]
+
+
+def several(place: Any, label: str, options: Sequence[str], key: str, default: Sequence[str]) -> list[str]:
+    """Several of the options, bound to the address; what a link names and is not there is left out."""
+    asked = st.query_params.get_all(key)
+    if asked and not set(asked) <= set(options):
+        del st.query_params[key]
+    found = place.multiselect(label, options, default=list(default), key=key, bind="query-params")
+    return [str(one) for one in found if one in options]
 
 
 def numbered(place: Any, label: str, most: int, key: str) -> int:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+
 import streamlit as st
 
 from app.dashboard.links import PAGES
+from app.dashboard.people import require_login
 from app.dashboard.place import here
-from app.dashboard.screens import (
-    agreement_view,
-    compare_view,
-    curves,
-    errors_view,
-    overview,
-    pairwise,
-    playground,
-    review,
-    rows,
+
+# Less empty space; and without the download of Streamlit's tables, which guards no formula: ours stands beneath each.
+STYLE = (
+    ".stMainBlockContainer { padding-top: 3rem; padding-bottom: 3rem; } "
+    "button[aria-label='Download as CSV'] { display: none !important; }"
 )
+# url path -> title, module in screens/
+SCREENS = {
+    "": ("Overview", "overview"),
+    "rows": ("Data", "rows"),
+    "training": ("Training", "curves"),
+    "compare": ("Compare", "compare_view"),
+    "errors": ("Errors", "errors_view"),
+    "review": ("Review", "review"),
+    "pairwise": ("Pairwise", "pairwise"),
+    "agreement": ("Agreement", "agreement_view"),
+    "playground": ("Playground", "playground"),
+}
+
+
+def _shown(module: str) -> Callable[[], None]:
+    """The screen, whose module is loaded when it is shown for the first time: the first page waits for no other."""
+
+    def show() -> None:
+        import_module(f"app.dashboard.screens.{module}").show()
+
+    return show
+
 
 st.set_page_config(page_title="Curate", layout="wide")
+st.html(f"<style>{STYLE}</style>")
 pages = {
-    "": st.Page(overview.show, title="Overview", default=True),
-    "rows": st.Page(rows.show, title="Data", url_path="rows"),
-    "training": st.Page(curves.show, title="Training", url_path="training"),
-    "compare": st.Page(compare_view.show, title="Compare", url_path="compare"),
-    "errors": st.Page(errors_view.show, title="Errors", url_path="errors"),
-    "review": st.Page(review.show, title="Review", url_path="review"),
-    "pairwise": st.Page(pairwise.show, title="Pairwise", url_path="pairwise"),
-    "agreement": st.Page(agreement_view.show, title="Agreement", url_path="agreement"),
-    "playground": st.Page(playground.show, title="Playground", url_path="playground"),
+    path: st.Page(_shown(module), title=title, url_path=path, default=not path)
+    for path, (title, module) in SCREENS.items()
 }
 st.session_state[PAGES] = pages
+require_login()
 st.navigation(list(pages.values())).run()
 st.sidebar.caption("workspace")
-st.sidebar.code(str(here().root), language=None, wrap_lines=True)
+st.sidebar.text(here().root.name)

@@ -14,12 +14,12 @@ _CELL: Final = 2_000
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def plain(text: str | None, label: str = "") -> None:
-    """Show a text letter by letter."""
+def plain(text: object, label: str = "") -> None:
+    """Show a text letter by letter; what is none (None, or NaN out of a table) is said to be none."""
     if label:
         st.text(visible(label))
-    if text is None:
-        st.code("(no output)", language=None)
+    if not isinstance(text, str):
+        st.code("(none)", language=None)
         return
     st.code(visible(text[:_LONGEST]) or "(empty)", language=None, wrap_lines=True)
     if len(text) > _LONGEST:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import streamlit as st
@@ -43,4 +44,11 @@ class SafeHeaders:
         await self.app(scope, receive, with_headers)
 
 
+def _load_first_screen() -> None:
+    """Load what the first page needs while the browser is still on its way."""
+    import app.dashboard.screens.overview
+    import app.dashboard.screens.rows  # noqa: F401
+
+
+Thread(target=_load_first_screen, daemon=True).start()
 app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(SafeHeaders)])

@@ -24,7 +24,7 @@ _SEARCH_ROWS: Final = 65_536  # between two words of progress
 _MOST_FOUND: Final = 1_000
 _HUGE: Final = 1 << 62
 _SHOWN: Final = (
-    "source, unit, line, verdict, split, stage, reason, value, threshold, answer_language as language,"
+    "source, line, verdict, split, stage, reason, value, threshold, answer_language as language,"
     " nullif(byte_length, -1) as bytes, cluster, cast(row_id as varchar) as row_id"
 )
 
@@ -260,7 +260,9 @@ class _Reading:
         marks = ", ".join("cast(? as uuid)" for _ in ids)
         sql = f"select cast(row_id as varchar), record from rows where row_id in ({marks})"
         begin = {row: _first_user_turn(record) for row, record in (self.rows(sql, ids) if ids else ())}
-        return units.append_column("begins", pa.array([begin.get(one, "") for one in units["row_id"].to_pylist()]))
+        said = pa.array([begin.get(one, "") for one in units["row_id"].to_pylist()], pa.string())
+        after = units.column_names.index("line") + 1 if "line" in units.column_names else units.num_columns
+        return units.add_column(after, "begins", said)
 
 
 def _first_user_turn(record: str, most: int = 160) -> str:

@@ -76,14 +76,17 @@ def lengths(table: pd.DataFrame) -> Any:
 def measured(table: pd.DataFrame) -> Any:
     """How one measured value is spread over the rows that it decided about, and the limit that it was held against."""
     limits = table[["threshold"]].dropna().drop_duplicates()
-    domain = ["kept", "flagged", "dropped", "merged", "quarantined"]
+    colours = {"kept": 2, "flagged": 1, "dropped": 5, "merged": 4, "quarantined": 3}
+    domain = [name for name in colours if name in set(table["verdict"])]
     bars = (
         alt.Chart(table)
         .mark_bar()
         .encode(
             x=alt.X("value:Q", bin=alt.Bin(maxbins=40), title="value", scale=alt.Scale(zero=False)),
             y=alt.Y("sum(rows):Q", title="rows"),
-            color=alt.Color("verdict:N", scale=alt.Scale(domain=domain, range=[COLOURS[n] for n in (2, 1, 5, 4, 3)])),
+            color=alt.Color(
+                "verdict:N", title=None, scale=alt.Scale(domain=domain, range=[COLOURS[colours[n]] for n in domain])
+            ),
             tooltip=["verdict", alt.Tooltip("sum(rows):Q", title="rows")],
         )
     )

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from reports.charts.style import COLOURS, HEIGHT, INK, bars_high, styled, themed
+from reports.charts.style import BAR, COLOURS, HEIGHT, INK, bars_high, styled, themed
 
 _BINS: Final = 20
 _RIGHT: Final = {1: "right", 0: "wrong"}
@@ -118,16 +118,18 @@ def trade_off(table: pd.DataFrame) -> Any:
 
 
 def differences(table: pd.DataFrame) -> Any:
-    """Every difference with its interval, coloured by its verdict; `table` as reports.tables.comparison gives it."""
-    shown = table[np.isfinite(table["difference"])]
-    names = list(shown["what"])
+    """Every difference with its interval and verdict, each on a scale of its own; the dashes are no change.
+
+    `table` as reports.tables.comparison.differences gives it.
+    """
+    shown = table[np.isfinite(table["difference"])].assign(nought=0.0)
     colours = {"better": 2, "worse": 5, "higher": 0, "lower": 0, "same within the margin": 4}
+    known = [name for name in colours if name in set(shown["verdict"])]
     base = alt.Chart(shown).encode(
-        y=alt.Y("what:N", sort=names, title=None),
         color=alt.Color(
             "verdict:N",
             title=None,
-            scale=alt.Scale(domain=[*colours, "cannot tell"], range=[*(COLOURS[n] for n in colours.values()), INK]),
+            scale=alt.Scale(domain=[*known, "cannot tell"], range=[*(COLOURS[colours[n]] for n in known), INK]),
         ),
         tooltip=[
             "what",
@@ -136,10 +138,15 @@ def differences(table: pd.DataFrame) -> Any:
             "n",
         ],
     )
-    line = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="second minus first"), x2="high:Q")
-    point = base.mark_point(filled=True, size=60, opacity=1).encode(x="difference:Q")
-    nought = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="x:Q")
-    return styled(alt.layer(nought, line, point), height=bars_high(len(shown)))
+    line = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=None, axis=alt.Axis(tickCount=4)), x2="high:Q", y=alt.value(BAR / 2)
+    )
+    point = base.mark_point(filled=True, size=60, opacity=1).encode(x="difference:Q", y=alt.value(BAR / 2))
+    nought = alt.Chart(shown).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="nought:Q")
+    rows = alt.layer(nought, line, point).properties(width=210, height=BAR)
+    header = alt.Header(labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=150)
+    facets = rows.facet(row=alt.Row("what:N", title=None, header=header, sort=list(shown["what"])))
+    return themed(facets.resolve_scale(x="independent"))
 
 
 def won_and_lost(table: pd.DataFrame) -> Any:

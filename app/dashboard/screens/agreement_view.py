@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from app.dashboard.downloads import tabled
+from app.dashboard.people import author
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
-from app.dashboard.screens.review import signed_in
 from curation.errors import CurateError
 from eval.review.adjudication import decide, take_back, to_decide
 from eval.review.beside_people import hidden_judges
@@ -17,6 +17,7 @@ from eval.review.judgement import Judgement
 from eval.review.people import People, people
 from eval.taxonomy import VERDICTS, Taxonomy, load_taxonomy
 from reports.tables.tags import agreements, judges, pairs, steadiness, weak
+from reports.visible import visible
 
 
 def show() -> None:
@@ -83,14 +84,14 @@ def _decisions(taxonomy: Taxonomy) -> None:
 
 
 def _opinions(said: People, shown: Shown) -> None:
-    for author, held in said.given[shown.prediction_id].items():
-        values = said.values.get(shown.prediction_id, {}).get(author, {})
-        st.text(f"{author}: {', '.join([*sorted(held), *(f'{k} {v}' for k, v in values.items())])}")
+    for who, held in said.given[shown.prediction_id].items():
+        values = said.values.get(shown.prediction_id, {}).get(who, {})
+        st.text(visible(f"{who}: {', '.join([*sorted(held), *(f'{k} {v}' for k, v in values.items())])}"))
 
 
 def _decide(frame: Frame, shown: Shown, taxonomy: Taxonomy) -> None:
     with st.form("decide", clear_on_submit=True):
-        name = st.text_input("your name", value=signed_in(), key="decides")
+        name = author(st.container(), "decides")
         tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key="final tags")
         verdict = st.selectbox("verdict", ["", *VERDICTS], key="final verdict")
         note = st.text_input("why", key="final note")

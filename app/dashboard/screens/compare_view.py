@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.dashboard.comparing import comparable, comparison
+from app.dashboard.comparing import comparable, comparison, latest_pairs
 from app.dashboard.downloads import charted, picked, tabled
 from app.dashboard.links import chosen, link
 from app.dashboard.place import evaluations
@@ -25,9 +25,11 @@ def show() -> None:
         st.info("Two runs with an evaluation are needed. In a terminal: curate eval (it asks the base model as well)")
         return
     left, right, third = st.columns(3)
-    second = chosen(right, "this one", names, "b")
+    pairs = [pair for pair in latest_pairs(evaluations()) if set(pair) <= set(names)]
+    usual = pairs[-1] if pairs else (names[-1], names[0])
+    second = chosen(right, "this one", names, "b", usual[1])
     others = [name for name in names if name != second]
-    first = chosen(left, "against", others, "a", others[-1])
+    first = chosen(left, "against", others, "a", usual[0])
     suites = ["newest", *dict.fromkeys(_suites())]
     suite = chosen(third, "suite", suites, "suite")
     try:
@@ -53,8 +55,12 @@ def _compared(found: Comparison) -> None:
         _data(found)
     st.subheader("Trade-off")
     trades = tables.trades(found)
-    if trades.empty:
-        st.info("No benchmark was asked of both, so nothing is known of what was lost elsewhere; see suites/.")
+    beside = stored.trade_off(evaluations(), found.primary.name) if trades.empty else trades
+    if beside.empty:
+        st.info("No benchmark was asked, so nothing is known of what was lost elsewhere; see suites/.")
+    elif trades.empty:
+        st.caption("every evaluation by itself, with intervals")
+        charted(charts.trade_off(beside), beside, "trade-off")
     else:
         st.caption(f"each run alone against {found.trades_against}, with intervals")
         charted(charts.won_and_lost(trades), trades, "trade-off")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.dashboard.downloads import charted, tabled
+from app.dashboard.links import several
 from app.dashboard.place import place
 from reports.charts.training import curve
 from reports.tables import training
@@ -20,10 +21,7 @@ def show() -> None:
         st.info("No run yet. In a terminal: curate train")
         return
     names = list(runs["run"])[::-1]
-    asked = [name for name in st.query_params.get_all("runs") if name in names]
-    if len(asked) < len(st.query_params.get_all("runs")):
-        del st.query_params["runs"]
-    chosen = st.multiselect("runs", names, default=names[:1], key="runs", bind="query-params")
+    chosen = several(st, "runs", names, "runs", names[:1])
     if not chosen:
         st.info("Choose a run.")
         return

@@ -27,10 +27,12 @@ def show() -> None:
     if not built and runs.empty:
         st.info("Nothing was built yet. In a terminal, in this workspace: curate build")
         return
+    verdicts = st.container()  # filled last: a comparison is made when it is asked for the first time
     _versions(built)
     _runs(runs)
     _evaluations(done)
-    _verdicts(done)
+    with verdicts:
+        _verdicts(done)
     st.caption(f"store: {here().store_path.name}/, runs: experiments/")
 
 
@@ -56,7 +58,8 @@ def _versions(built: list[Version]) -> None:
     ]
     table = pd.DataFrame(rows)
     at = picked(table, "versions")
-    link("rows", "its rows", version=str(table.iloc[at or 0]["version"]))
+    name = str(table.iloc[at or 0]["version"])
+    link("rows", f"rows of {name}", version=name)
 
 
 def _runs(runs: pd.DataFrame) -> None:
@@ -78,11 +81,10 @@ def _evaluations(done: list[EvalFolder]) -> None:
         return
     told = [(e.name, e.run.base, e.run.settings.get("suite", ""), e.run.started) for e in reversed(done)]
     tabled(pd.DataFrame(told, columns=["evaluation", "base", "suite", "started"]), "evaluations")
-    link("errors", "its errors", evaluation=done[-1].name)
+    link("errors", f"errors of {done[-1].name}", evaluation=done[-1].name)
 
 
 def _verdicts(done: list[EvalFolder]) -> None:
-    """Last on the page: a comparison is made when it is asked for the first time."""
     st.subheader("Last verdicts")
     pairs = latest_pairs(done)
     if not pairs:

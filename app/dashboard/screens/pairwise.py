@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.dashboard import people
 from app.dashboard.downloads import tabled
 from app.dashboard.place import evaluations, journal
 from app.dashboard.plain import plain
-from app.dashboard.screens.review import signed_in
 from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
 
 
@@ -19,7 +19,7 @@ def show() -> None:
         return
     names = list(done)[::-1]
     who, one, two = st.columns(3)
-    author = who.text_input("your name", key="author", value=signed_in())
+    author = people.author(who)
     first = one.selectbox("one", names, index=min(1, len(names) - 1), key="first")
     second = two.selectbox("other", names, index=0, key="second")
     if first == second or not author:

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import streamlit as st
 
+from app.dashboard import people
 from app.dashboard.labeller import events, labeller
+from app.dashboard.links import several
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
 from curation.errors import CurateError
@@ -28,10 +30,8 @@ def show() -> None:
         st.info("Nothing to review yet. In a terminal: curate eval")
         return
     who, what, how = st.columns([1, 2, 1])
-    author = who.text_input("your name", key="author", value=st.query_params.get("as", signed_in()))
-    chosen = what.multiselect(
-        "evaluations, mixed and never named", list(done), default=list(done)[-1:], key="evaluations"
-    )
+    author = people.author(who)
+    chosen = several(what, "evaluations, mixed and never named", list(done), "evaluations", list(done)[-1:])
     queue = str(how.selectbox("queue", QUEUES, key="queue"))
     part = how.text_input("slice", key="slice", placeholder="topic=pins") if queue == "slice" else ""
     with how.popover("how"):
@@ -119,9 +119,3 @@ def _by_rules(review: Review) -> dict[str, list[str]]:
 def _rules(review: Review) -> dict[str, list[str]]:
     held: dict[str, list[str]] = st.session_state.get("rules", {})
     return held
-
-
-def signed_in() -> str:
-    """The name of who is logged in (st.login, where the workspace's secrets configure it), else none."""
-    user = getattr(st, "user", None)
-    return str(user.get("name") or user.get("email") or "") if user and user.get("is_logged_in") else ""

@@ -1,0 +1,49 @@
+"""Who is at the page: by login where the workspace configures one (st.login, OIDC), else by the name they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.dashboard.place import here
+from app.dashboard.plain import plain
+
+
+def signed_in() -> str:
+    """The name of who is logged in; none where nobody is."""
+    user = _user()
+    return str(user.get("name") or user.get("email") or "") if user.get("is_logged_in") else ""
+
+
+def require_login() -> None:
+    """Where a login is configured, nothing is shown without one."""
+    if not configured() or signed_in():
+        return
+    st.title("Curate")
+    st.info("This dashboard asks who you are.")
+    if st.button("log in"):
+        st.login()
+    st.stop()
+
+
+def configured() -> bool:
+    """Whether .streamlit/secrets.toml of the workspace names a way to log in, in [auth]."""
+    files = [folder / ".streamlit" / "secrets.toml" for folder in (here().root, Path.home())]
+    return any(file.is_file() for file in files) and "auth" in st.secrets
+
+
+def author(place: Any, key: str = "author") -> str:
+    """Under whose name judgements are stored. Who is logged in cannot take another's."""
+    name = signed_in()
+    if name:
+        with place:
+            plain(name, "your name")
+        return name
+    return str(place.text_input("your name", key=key, value=st.query_params.get("as", "")) or "")
+
+
+def _user() -> dict[str, Any]:
+    user = getattr(st, "user", None)
+    return dict(user) if user else {}
