@@ -217,12 +217,13 @@ class Seeds:
     item: float
     noise: float
     items: int = 100
+    ratio: float = 1.0  # of the second side's seeds to the first's
 
     def draw(self, rng: Rng, effect: float) -> tuple[list[Measured], list[Measured]]:
         """A side of one run is the base model: it has no seed."""
         ease = rng.normal(size=self.items)
         sides = []
-        for runs, gain in zip(self.runs, (0.0, effect), strict=True):
+        for runs, gain, far in zip(self.runs, (0.0, effect), (1.0, self.ratio), strict=True):
             liking = self.item * rng.normal(size=self.items)
             sides.append(
                 [
@@ -232,7 +233,7 @@ class Seeds:
                         ease
                         + liking
                         + gain
-                        + (self.seed * rng.normal() if runs > 1 else 0.0)
+                        + (far * self.seed * rng.normal() if runs > 1 else 0.0)
                         + self.noise * rng.normal(size=self.items),
                     )
                     for _ in range(runs)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curation import tables
+from curation.errors import DataError
 from curation.formats.detect import SAMPLE, Detected, detect, fields_of, spread
 from curation.formats.errors import FormatError
 from curation.formats.known import NAMES, Format, known
@@ -75,6 +76,26 @@ def ingest(source: Source, options: IngestOptions, progress: Callable[[int], Non
         blank=reading.blank,
         reasons=dict(output.reasons),
     )
+
+
+def stream_rows(source: Source, options: IngestOptions) -> Iterator[tuple[bytes, bytes]]:
+    """row_id and record of each unit, a batch at a time, so that a file's length does not matter; as `ingest` reads it.
+
+    DataError for the first unit that is no row, and where no known format fits.
+    """
+    batches = iter(read_batches(source, options.batch_size))
+    schema = user_validator(options.root / source.spec.schema) if source.spec.schema else None
+    opening, samples = _opening(batches)
+    detected = detect(samples, source.name, source.spec) if samples else None
+    converter = _Converter(detected, schema, automatic=source.spec.format == "auto" and not source.spec.mapping)
+    for batch in _chained(opening, batches):
+        output = _Output()
+        _convert_batch(batch, converter, output)
+        if output.quarantine:
+            unit, reason, _ = output.quarantine[0]
+            raise DataError(f"{source.name}: unit {unit + 1} is no item ({reason}); repair it")
+        for rows in output.rows:
+            yield from zip(rows["row_id"].to_pylist(), rows["record"].to_pylist(), strict=True)
 
 
 def _opening(batches: Iterator[Batch]) -> tuple[list[Batch], list[dict[str, Any]]]:

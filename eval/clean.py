@@ -17,7 +17,8 @@ from curation.stages.decontaminate import DecontaminateConfig, find_contaminatio
 from eval.benchmarks import Ready
 from eval.exam import Opened
 
-_ROWS: Final = 50_000  # looked through at a time
+_ROWS: Final = 50_000  # looked through at a time ...
+_ITEMS: Final = 10_000  # ... for so many items of an exam
 _TRAIN: Final = "train"
 
 
@@ -36,11 +37,14 @@ def touched_items(trained: Source, exam_source: Source | None, opened: Opened) -
     Of the version's own held-out splits none is, which the build saw to; a file's items are looked for.
     """
     if exam_source is None:
-        asked = tuple(
+        asked = (
             Item(one.item_id, sides([dict(message) for message in one.record["messages"]])[2], (), one.reference or "")
             for one in opened.read()
         )
-        return _looked_for(trained, EvaluationSet("exam", opened.exam.sha256, asked))
+        found: set[str] = set()
+        while chunk := tuple(islice(asked, _ITEMS)):
+            found |= _looked_for(trained, EvaluationSet("exam", opened.exam.sha256, chunk))
+        return frozenset(found)
     if exam_source.version_id == trained.version_id and opened.exam.split != _TRAIN:
         return frozenset()
     known = {row.row_id for row in trained.stream(_TRAIN)}

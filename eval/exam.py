@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import DataError
+from curation.patches.spent import spent_as_now, spent_items
 from curation.source import Source
 from eval.items import Item, file_items, items
 from eval.suite import Suite
@@ -17,7 +18,8 @@ from eval.suite import Suite
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """limit: how many of `whole` items are asked; None: all."""
+    """limit: how many of `whole` items are asked; None: all. spent: items more, asked no longer, for a patch was made
+    from what a model said to them."""
 
     split: str  # validation, or file:NAME
     version: str | None  # v3
@@ -27,6 +29,7 @@ class Exam:
     clusters: int
     sha256: str  # over the items asked, prompts and answers
     limit: int | None = None
+    spent: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -35,7 +38,8 @@ class Exam:
         """For people: validation of v1, 636 items (612 clusters)."""
         of = f" of {self.version}" if self.version else ""
         part = f"{self.items:,} of {self.whole:,} items" if self.items < self.whole else f"{self.items:,} items"
-        return f"{self.split}{of}, {part} ({self.clusters:,} clusters)"
+        spent = f", {self.spent:,} spent ones left out" if self.spent else ""
+        return f"{self.split}{of}, {part} ({self.clusters:,} clusters){spent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +51,49 @@ class Opened:
 
 
 def open_exam(suite: Suite, source: Source | None, root: Path, limit: int | None = None) -> Opened:
-    """The items that a suite names; `limit` of them are drawn by the hash of their ids, always the same.
+    """The items that a suite names but those that are spent; `limit` of them are drawn by the hash of their ids, always
+    the same.
 
     DataError where there is none.
     """
-    whole = _reader(suite, source, root)
+    everything, gone = _reader(suite, source, root), spent_in(root, source)
     split = (suite.split or "").partition("@")[0]
     chosen = None
     if limit is not None:
-        chosen = set(heapq.nsmallest(limit, (_rank(item.item_id) for item in whole())))
+        ranks = (_rank(item.item_id) for item in everything() if item.item_id not in gone)
+        chosen = set(heapq.nsmallest(limit, ranks))
 
-    def read() -> Iterator[Item]:
-        return (item for item in whole() if chosen is None or _rank(item.item_id) in chosen)
+    def asked(item: Item) -> bool:
+        return item.item_id not in gone and (chosen is None or _rank(item.item_id) in chosen)
 
-    digest, count, all_items = hashlib.sha256(), 0, 0
+    digest, count, whole, spent = hashlib.sha256(), 0, 0, 0
     clusters: set[int] = set()
-    for item in whole():
-        all_items += 1
+    for item in everything():
         split = item.split
-        if chosen is not None and _rank(item.item_id) not in chosen:
-            continue
-        count += 1
-        clusters.add(item.cluster)
-        digest.update(item.item_id.encode() + item.as_row()["sha256"].encode())
+        left = item.item_id in gone
+        spent, whole = spent + left, whole + (not left)
+        if asked(item):
+            count += 1
+            clusters.add(item.cluster)
+            digest.update(item.item_id.encode() + item.as_row()["sha256"].encode())
     if not count:
         where = f"{source.name}: its {split} split" if source else str(suite.file)
-        raise DataError(f"{where} holds no question with an answer; name another, or build with more held out")
+        others = f" but {spent:,} that patches were made from" if spent else ""
+        raise DataError(f"{where} holds no question with an answer{others}; name another, or build with more held out")
     name, version = (source.name, source.version_id) if source else (None, None)
-    return Opened(Exam(split, name, version, count, all_items, len(clusters), digest.hexdigest(), limit), read)
+    exam = Exam(split, name, version, count, whole, len(clusters), digest.hexdigest(), limit, spent)
+    return Opened(exam, lambda: (item for item in everything() if asked(item)))
+
+
+def spent_in(root: Path, source: Source | None) -> frozenset[str]:
+    """Ids of items, as a version has them, that no score may count any more."""
+    if source is None or source.kind == "pack" or not spent_items(root):
+        return spent_items(root)
+    from curation.store import open_store
+    from curation.workspace import open_workspace
+
+    store = open_store(open_workspace(source.place).store_path)
+    return spent_as_now(root, store.table(store.resolve(source.version_id), "patches"))
 
 
 def _reader(suite: Suite, source: Source | None, root: Path) -> Callable[[], Iterator[Item]]:

@@ -12,13 +12,13 @@ from uuid import UUID
 import orjson
 import pyarrow as pa
 
-from curation.errors import DataError
 from curation.pack.layout import item_id
 from curation.records import canonical
 from curation.source import ClusteredRow, Source
 
 Turns = Literal["last", "all"]
 
+_ROWS: Final = 512  # of a file, read at a time
 ITEMS: Final = pa.schema(
     [
         ("item_id", pa.string()),
@@ -101,22 +101,17 @@ def items(source: Source, split: str, turns: Turns = "last") -> Iterator[Item]:
 
 
 def file_items(path: Path, root: Path, turns: Turns = "last") -> Iterator[Item]:
-    """The items of a file in any layout that a build reads; DataError for a unit that is no conversation."""
-    from curation.ingest import IngestOptions, ingest
+    """The items of a file in any layout that a build reads, a batch at a time; DataError for a unit that is no
+    conversation."""
+    from curation.ingest import IngestOptions, stream_rows
     from curation.reading.sources import SourceSpec, expand
 
     sources = expand([SourceSpec(str(path))], root)
     name = f"file:{sources[0].name}"
     for source in sources:
-        read = ingest(source, IngestOptions(root=root))
-        if read.quarantine:
-            unit, reason, _ = read.quarantine[0]
-            raise DataError(f"{source.name}: unit {unit + 1} is no item ({reason}); repair it")
-        ids = (str(UUID(bytes=value)) for value in read.rows["row_id"].to_pylist())
-        records = (orjson.loads(value) for value in read.rows["record"].to_pylist())
-        numbered = enumerate(zip(ids, records, strict=True))
-        rows = (ClusteredRow(row_id, record, number) for number, (row_id, record) in numbered)
-        yield from _of_rows(rows, name, turns)
+        rows = enumerate(stream_rows(source, IngestOptions(_ROWS, root)))
+        numbered = (ClusteredRow(str(UUID(bytes=at)), orjson.loads(record), i) for i, (at, record) in rows)
+        yield from _of_rows(numbered, name, turns)
 
 
 def _of_rows(rows: Iterable[ClusteredRow], split: str, turns: Turns) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.errors import DataError
@@ -53,12 +54,14 @@ def anew(folder: EvalFolder, metric: str, trust: Trust) -> list[dict[str, Any]]:
 
 def recompute(folder: EvalFolder, trust: Trust) -> Recomputed:
     """Write all numbers anew and say how far they are from those that stood there."""
-    before = _numbers(folder)
+    before, items = _numbers(folder), _item_values(folder)
     write_numbers(folder, folder.suite, trust)
     after = _numbers(folder)
     differences = {name: _apart(before.get(name), after.get(name)) for name in {*before, *after}}
-    changed = tuple(sorted(name for name, apart in differences.items() if not apart < EXACT))
-    return Recomputed(folder, len(after), max(differences.values(), default=0.0), changed)
+    count, largest, changed = _compared(items, _item_values(folder))
+    changed += [name for name, apart in differences.items() if not apart < EXACT]
+    most = max([largest, *differences.values()])
+    return Recomputed(folder, len(after) + count, most, tuple(sorted(changed)))
 
 
 def _of_exam(folder: EvalFolder, suite: Suite, found: dict[str, Measured]) -> Iterator[dict[str, Any]]:
@@ -95,21 +98,44 @@ def _scores(here: Any, asked: str) -> dict[str, Measured]:
 
 def require_answers(folder: EvalFolder) -> None:
     """DataError, with the reason, where the model could not answer a single item."""
-    table = folder.predictions(["output", "detail"])
-    if table.num_rows and table["output"].null_count == table.num_rows:
-        why = next((text for text in table["detail"].to_pylist() if text), "no reason is known")
-        raise DataError(f"{folder.name}: none of {table.num_rows} items was answered: {why}")
+    count, why = 0, ""
+    for batch in folder.batches("predictions", ["output", "detail"]):
+        if batch["output"].null_count < batch.num_rows:
+            return
+        count += batch.num_rows
+        why = why or next((text for text in batch["detail"].to_pylist() if text), "")
+    if count:
+        raise DataError(f"{folder.name}: none of {count} items was answered: {why or 'no reason is known'}")
 
 
 def _numbers(folder: EvalFolder) -> dict[str, float | None]:
-    """Every number that is stored, by a name of its own."""
+    """Every number of the whole exam and its parts, by a name of its own."""
     found: dict[str, float | None] = {}
     for row in folder.metrics().to_pylist():
         for part in ("value", "ci_low", "ci_high", "n"):
             found[f"{row['split']}, {row['slice']}, {row['metric']}, {part}"] = row[part]
-    for row in folder.item_metrics().to_pylist():
-        found[f"{row['item_id']}, {row['metric']}"] = row["value"]
     return found
+
+
+def _item_values(folder: EvalFolder) -> Any:
+    """Every number of an item: name, value. In Arrow, for of an exam of any length there is one a metric and item."""
+    table = folder.item_metrics(["item_id", "metric", "value"])
+    names = pc.binary_join_element_wise(table["item_id"], table["metric"], ", ")
+    return pa.table({"name": names, "value": table["value"]}).combine_chunks()
+
+
+def _compared(before: Any, after: Any) -> tuple[int, float, list[str]]:
+    """How many numbers there are now, how far apart they are at most, and the names of those that differ."""
+    at = pc.index_in(after["name"], value_set=before["name"].combine_chunks())
+    gone = before.filter(pc.invert(pc.is_in(before["name"], value_set=after["name"].combine_chunks())))
+    one, two = (column.to_numpy(zero_copy_only=False) for column in (before["value"].take(at), after["value"]))
+    new = at.to_numpy(zero_copy_only=False)
+    absent = np.isnan(new.astype(np.float64)) if after.num_rows else np.zeros(0, np.bool_)
+    apart = np.where(np.isnan(one) & np.isnan(two), 0.0, np.abs(one - two))
+    apart = np.where(absent | np.isnan(apart), math.inf, apart)
+    changed = after["name"].filter(pa.array(~(apart < EXACT))).to_pylist() + gone["name"].to_pylist()
+    largest = math.inf if gone.num_rows else float(apart.max(initial=0.0))
+    return after.num_rows, largest, changed
 
 
 def _apart(one: float | None, two: float | None) -> float:

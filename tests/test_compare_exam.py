@@ -239,7 +239,7 @@ def test_sixteen_rows_end_in_cannot_tell(tmp_path: Path) -> None:
 
 def test_a_fold_that_is_missing_is_named(tmp_path: Path) -> None:
     made = folded(tmp_path, 16)
-    with pytest.raises(ConfigError, match="no fold of it was trained and evaluated; make folds"):
+    with pytest.raises(ConfigError, match="no fold of it was trained and evaluated; curate folds does that"):
         compared(made, "base", "v1", pooled=True)
     sit(made, run_of(made, "v1-fold2of3"), right_at(0.6, "run"), version="v1-fold2of3")
     with pytest.raises(ConfigError, match="v1-fold1of3, v1-fold3of3 not trained and evaluated yet"):

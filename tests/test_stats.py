@@ -316,14 +316,38 @@ def test_one_lucky_seed_is_no_claim_on_the_data() -> None:
     assert compare_seeds(seeds([0.0, 0.01, 0.02], 200), seeds([0.2, 0.21, 0.19], 200)).verdict == "better"
 
 
-def test_the_claim_on_seeds_is_welchs_where_items_do_not_matter() -> None:
+def test_the_claim_on_seeds_is_students_where_items_do_not_matter() -> None:
     """Without item noise the only uncertainty is that of the seeds."""
     stats = pytest.importorskip("scipy.stats")
-    old, new = [0.0, 0.11, 0.05, 0.02], [0.21, 0.16, 0.09]
+    old, new = [0.0, 0.11, 0.05], [0.21, 0.16, 0.09]
     claim = compare_seeds(seeds(old, 30, noise=0), seeds(new, 30, noise=0))
-    welch = stats.ttest_ind(new, old, equal_var=False)
-    assert claim.p == pytest.approx(welch.pvalue, rel=1e-6)
-    assert (claim.low, claim.high) == pytest.approx(tuple(welch.confidence_interval()), rel=1e-6)
+    students = stats.ttest_ind(new, old)
+    assert claim.p == pytest.approx(students.pvalue, rel=1e-6)
+    assert (claim.low, claim.high) == pytest.approx(tuple(students.confidence_interval()), rel=1e-6)
+
+
+def test_unequally_many_seeds_share_no_variance() -> None:
+    """The side of fewer seeds may be the noisier one; then a pooled variance would call one null in seven real."""
+    stats = pytest.importorskip("scipy.stats")
+    old, new = [0.0, 0.11, 0.05, 0.02], [0.31, 0.16]
+    claim = compare_seeds(seeds(old, 30, noise=0), seeds(new, 30, noise=0))
+    parts = np.var(old, ddof=1) / 4, np.var(new, ddof=1) / 2
+    reach = (parts[0] * stats.t.ppf(0.975, 3) + parts[1] * stats.t.ppf(0.975, 1)) / sum(parts)
+    half = reach * sum(parts) ** 0.5
+    assert (claim.low, claim.high) == pytest.approx((0.19 - half, 0.19 + half), rel=1e-6)
+
+
+def test_two_seeds_beside_a_base_lend_no_degrees_of_freedom() -> None:
+    """Items have 99, two trainings one: each part of the error counts with the quantile that it has."""
+    stats = pytest.importorskip("scipy.stats")
+    base, new = seeds([0.0], 100, seed=4), seeds([0.02, 0.06], 100, seed=5)
+    values = np.stack([one.item for one in new])
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    items = (values.mean(axis=0) - base[0].item).var(ddof=1) / 100 - (rest**2).sum() / 99 / 200
+    between = values.mean(axis=1).var(ddof=1) / 2
+    reach = (items * stats.t.ppf(0.975, 99) + between * stats.t.ppf(0.975, 1)) / (items + between)
+    claim = compare_seeds(base, new)
+    assert claim.high - claim.low == pytest.approx(2 * reach * (items + between) ** 0.5, rel=1e-6)
 
 
 def test_the_base_has_no_seed() -> None:

@@ -20,7 +20,7 @@ COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
     *("patch", "sql", "verify", "gc"),
     *("train", "runs", "import-run", "merge"),
-    *("generate", "eval", "compare", "import-predictions", "variants"),
+    *("generate", "eval", "compare", "folds", "import-predictions", "variants"),
     *("autotag", "tag", "rates", "taxonomy", "app"),
     *("report", "card", "project", "loop", "status", "doctor", "trace"),
 )

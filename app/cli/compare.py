@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.cli.arguments import Parser, whole_number
 from app.cli.compare_text import data_lines, full, screen
 from app.cli.output import emit
-from app.cli.place import folder
+from app.cli.place import evaluation_place
 from app.cli.render import Screen
 from curation.errors import ConfigError, RegressionError
 
@@ -70,23 +70,21 @@ def _seed(text: str) -> int:
 
 
 def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
-    from curation.runs import run_place
     from curation.store import open_store
-    from curation.workspace import find_workspace
     from eval.compare.comparison import Settings, compare
     from eval.compare.measures import Draws
     from eval.compare.sides import chosen
     from eval.measuring import Trust
-    from eval.prepare import Where
     from eval.review.scores import scores_of
 
-    here = find_workspace(folder(args))
-    near = here.root if here else folder(args)
-    where = Where(here, run_place(here, near), near)
+    where = evaluation_place(args)
+    here = where.workspace
     trust = Trust(here.root if here else None, args.trust_metrics)
     store = open_store(here.store_path) if here and here.store_path.exists() else None
     sides = chosen(where.place.experiments, args.sides, alone=args.alone, pooled=args.pooled)
-    settings = Settings(args.suite, Draws(args.seed or 0), trust, args.flips or _FLIPS, scores_of(where.place, near))
+    settings = Settings(
+        args.suite, Draws(args.seed or 0), trust, args.flips or _FLIPS, scores_of(where.place, where.near)
+    )
     notes: list[str] = []
     ask = None if args.stored else _asker(where, trust, told, notes)
     told.stage("comparing")

@@ -27,6 +27,7 @@ _IS: Final = {
     "same within the margin": "is the same within the margin as",
 }
 _ENOUGH: Final = 30  # clusters; from here on "same" can be said
+_SURE: Final = 0.05
 _SHOWN_OTHERS: Final = 4
 _WHYS: Final = 3
 _WIDE: Final = 200
@@ -105,9 +106,17 @@ def _sentence(found: Comparison, on: Screen) -> str:
     if main.verdict == "cannot tell":
         words = f"cannot tell whether {b} or {a} is better on {main.name}"
     else:
-        words = f"{b} {_IS[main.verdict]} {a} on {main.name}"
+        words = f"{b} {_IS[main.verdict]} {a} on {main.name}{_but(main)}"
     numbers = f"{_value(main.value_a)} -> {_value(main.value_b)}, {_interval(main)}, {_p(main.p)}, {main.n:,} items"
     return f"{on.paint(words, _STYLES.get(main.verdict, 'bold'))}: {numbers}"
+
+
+def _but(main: Difference) -> str:
+    """A difference that is one, and too small to matter."""
+    if main.verdict != "same within the margin" or main.low <= 0 <= main.high or main.p > _SURE:
+        return ""
+    way = "higher" if main.diff > 0 else "lower"
+    return f" ({way}, by less than the {main.margin:g} that matters)"
 
 
 def _exam(found: Comparison) -> str:
@@ -122,23 +131,29 @@ def _exam(found: Comparison) -> str:
 
 def _cannot_tell(found: Comparison) -> list[str]:
     """What would be needed, where nothing can be said."""
+    from eval.compare.claim import needed
+
     main = found.primary
     if main.verdict != "cannot tell":
         return []
+    wanted = needed(main)
+    margin = f"a difference of the margin, {main.margin:g}"
     if main.clusters < _ENOUGH:
         items = f"{main.clusters} cluster{'' if main.clusters == 1 else 's'} of items"
-        return [
-            f"that is no fault of either: {items} cannot carry a verdict; hold out {_ENOUGH} or more, or pool folds "
-            "(curate build --folds 5, then --pooled)"
-        ]
-    from eval.compare.claim import needed
-
-    wanted = needed(main)
+        more = f"; {margin}, takes about {wanted:,}" if wanted is not None and wanted > _ENOUGH else ""
+        how = f"{_ENOUGH - main.clusters} more questions with answers make {_ENOUGH}, the fewest that can"
+        if not _pooled(found):
+            how = f"hold out {_ENOUGH} or more, or let folds take turns (curate folds)"
+        return [f"that is no fault of either: {items} cannot carry a verdict; {how}{more}"]
     if wanted is None:
         return ["more seeds or more items are needed (curate train --seeds 3)"] if max(main.seeds) > 1 else []
     if wanted <= main.clusters:
         return []
-    return [f"to show a difference of the margin, {main.margin:g}, about {wanted:,} clusters of items are needed"]
+    return [f"to show {margin}, about {wanted:,} clusters of items are needed"]
+
+
+def _pooled(found: Comparison) -> bool:
+    return found.a.is_pooled or found.b.is_pooled
 
 
 def _floor(found: Comparison) -> list[str]:
@@ -305,13 +320,21 @@ def _gates(found: Comparison, on: Screen, gated: bool) -> list[str]:
 
 def _next(found: Comparison) -> list[str]:
     sides = (found.a, found.b)
-    runs = " ".join("base" if side.is_base else ",".join(model.name for model in side.models) for side in sides)
-    told = [f"curate compare {runs} --full"]
+    told = [f"curate compare {' '.join(map(_named, sides))}{' --pooled' * _pooled(found)} --full"]
     if found.data and not found.data.same:
         told.append(f"curate diff {found.data.old} {found.data.new}")
     if max(found.primary.seeds) == 1 and any(side.is_trained for side in sides):
-        told.append("curate train --seeds 3")
+        told.append(f"curate {'folds' if _pooled(found) else 'train'} --seeds 3")
     return told
+
+
+def _named(side: Side) -> str:
+    """As it is typed."""
+    if side.is_base:
+        return "base"
+    if side.is_pooled:
+        return str(side.models[0].version_name)
+    return ",".join(model.name for model in side.models)
 
 
 def _interval(one: Difference) -> str:

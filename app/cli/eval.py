@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
-from app.cli.place import folder
+from app.cli.place import evaluation_place
 from app.cli.render import Cell, clip, next_commands, page, visible
 from curation.errors import ConfigError
 
@@ -52,7 +52,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    where = _where(args)
+    where = evaluation_place(args)
     if args.recompute:
         from app.cli.eval_recompute import recompute_latest
 
@@ -92,16 +92,6 @@ def run(args: Namespace) -> int:
     primary = suite.primary.metric
     beside = [*(told_baseline(one, primary) for one in baselines), *map(visible, left_out)]
     return _report(args, prepared, found, looks, beside)
-
-
-def _where(args: Namespace) -> Where:
-    from curation.runs import run_place
-    from curation.workspace import find_workspace
-    from eval.prepare import Where
-
-    here = find_workspace(folder(args))
-    near = here.root if here else folder(args)
-    return Where(here, run_place(here, near), near)
 
 
 def _final(args: Namespace, suite: Suite) -> Suite:
@@ -202,6 +192,8 @@ def _after(prepared: Prepared, found: list[Evaluated], looks: str) -> list[str]:
     exam = prepared.job.exam.exam
     if exam.limit is not None:
         lines.append(f"partial: {exam.items:,} of {exam.whole:,} items; without --limit all are asked")
+    if exam.spent:
+        lines.append(f"{exam.spent:,} items left out, spent: a patch was made from them")
     lines += [visible(one.told()) for one in prepared.absent]
     if guessed := at_chance(found[0].folder):
         lines.append(f"at chance level: {', '.join(guessed)}")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 from time import monotonic
@@ -15,7 +11,8 @@ from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import visible
-from curation.errors import ConfigError, CurateError
+from app.cli.steps import Steps
+from curation.errors import ConfigError
 
 if TYPE_CHECKING:
     from curation.workspace import Workspace
@@ -23,14 +20,6 @@ if TYPE_CHECKING:
 # Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
 _FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
 _SURE: Final = 0.05  # adjusted p under which a source stands out
-
-
-class StepFailedError(CurateError):
-    """A command of the loop failed; it has said why."""
-
-    def __init__(self, words: tuple[str, ...], code: int) -> None:
-        super().__init__(f"stopped: curate {' '.join(words)} ended with code {code}; mend that and run the loop again")
-        self.exit_code = code
 
 
 def add_parser(parser: Parser) -> None:
@@ -57,7 +46,7 @@ def run(args: Namespace) -> int:
     root = (folder(args) / args.folder).resolve()
     if root.exists():
         raise ConfigError(f"{root}: is there already; name another folder, or remove it")
-    steps = _Steps(root)
+    steps = Steps(root, "loop")
     steps.call("demo", str(root), inside=False)
     if args.steps:
         _shorten(root / "configs" / "training.yaml", args.steps)
@@ -93,50 +82,6 @@ def run(args: Namespace) -> int:
     return 0
 
 
-class _Steps:
-    """Runs commands of curate in processes of their own, so that memory comes back after each."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        package = str(Path(__file__).resolve().parents[2])
-        # A small model gains nothing from a second thread, and loses much where the cores are busy.
-        self._environment = {
-            "OMP_NUM_THREADS": "1",
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-        }
-
-    def note(self, text: str) -> None:
-        print(visible(text), file=sys.stderr, flush=True)
-
-    def call(self, *words: str, inside: bool = True) -> None:
-        """Run it; what it says goes to stderr, for the loop's own result is on stdout."""
-        print(f"\n$ curate {' '.join(_quoted(word) for word in words)}", file=sys.stderr, flush=True)
-        done = subprocess.run(
-            self._words(words, inside), env=self._environment, stdout=sys.stderr.fileno(), check=False
-        )
-        if done.returncode:
-            raise StepFailedError(words, done.returncode)
-
-    def told(self, *words: str) -> dict[str, Any]:
-        """Run it with --json and give its answer."""
-        print(f"\n$ curate {' '.join(_quoted(word) for word in words)}", file=sys.stderr, flush=True)
-        command = [*self._words(words, True), "--json"]
-        done = subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise StepFailedError(words, done.returncode)
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    def _words(self, words: tuple[str, ...], inside: bool) -> list[str]:
-        place = ["-C", str(self.root)] if inside else []
-        return [sys.executable, "-m", "app.cli", *place, *words]
-
-
-def _quoted(word: str) -> str:
-    return f'"{word}"' if " " in word or "'" in word else word
-
-
 def _shorten(config: Path, steps: int) -> None:
     """So many steps, looked at once, at their end."""
     keys = ("max_steps:", "eval_steps:")
@@ -145,7 +90,7 @@ def _shorten(config: Path, steps: int) -> None:
     config.write_text("".join(changed), encoding="utf-8")
 
 
-def _train_and_ask(steps: _Steps, here: Workspace, seeds: int) -> list[str]:
+def _train_and_ask(steps: Steps, here: Workspace, seeds: int) -> list[str]:
     """Train so many seeds on the latest version and put them through both suites; the names of the runs."""
     from curation.runs import list_runs, read_run, run_place
 

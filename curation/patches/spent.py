@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
@@ -49,3 +50,27 @@ def spent_items(root: Path) -> frozenset[str]:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise DataError(f"{FILE}:{number}: is damaged; restore the line, or take it out") from None
     return frozenset(found)
+
+
+def spent_as_now(root: Path, patches: Any) -> frozenset[str]:
+    """The same, and what patches made of them in a version (its table `patches`): a mended row stays its old self."""
+    spent = spent_items(root)
+    if not spent or not patches.num_rows:
+        return spent
+    became: dict[str, set[str]] = {}
+    for line in patches.select(["row_id", "result_row_id"]).to_pylist():
+        if line["row_id"] and line["result_row_id"]:
+            before, after = (str(UUID(bytes=line[name])) for name in ("row_id", "result_row_id"))
+            became.setdefault(before, set()).add(after)
+    return spent | frozenset(_followed(spent, became))
+
+
+def _followed(spent: Iterable[str], became: dict[str, set[str]]) -> Iterable[str]:
+    todo, seen = list(spent), set(spent)
+    while todo:
+        row, _, turn = todo.pop().partition(":")
+        for after in became.get(row, ()):
+            if (item := f"{after}:{turn}") not in seen:
+                seen.add(item)
+                todo.append(item)
+                yield item

@@ -14,6 +14,7 @@ from curation.diff import VersionDiff, diff
 from curation.records import sides
 from curation.store import Store, VersionInfo
 from eval.nearest import nearest
+from eval.neighbours import training_rows
 
 _TRAIN: Final = "train"
 _SIGNS: Final = {"added": "+", "removed": "-", "edited": "~", "moved": ">"}
@@ -72,14 +73,10 @@ def data_diff(store: Store, old: VersionInfo, new: VersionInfo) -> tuple[DataDif
     return told, _changed(found, lines)
 
 
-def training_rows(store: Store, version: VersionInfo, rows: Any) -> list[ChangedRow]:
-    """All rows of train (row_id, record), where there is no other version to compare with."""
-    ledger = store.table(version, "ledger", ["row_id", "source", "line", "verdict"])
-    ledger = ledger.filter(pc.equal(ledger["verdict"], "kept"))
-    at = pc.index_in(rows["row_id"], value_set=ledger["row_id"].combine_chunks())
-    places = zip(ledger["source"].take(at).to_pylist(), ledger["line"].take(at).to_pylist(), strict=True)
-    told = zip(rows["row_id"].to_pylist(), rows["record"].to_pylist(), places, strict=True)
-    return [_row(row_id, "", source, line, record) for row_id, record, (source, line) in told]
+def all_rows(store: Store, version: VersionInfo) -> list[ChangedRow]:
+    """All rows of train, where there is no other version to compare with."""
+    rows = training_rows(store, version)
+    return [ChangedRow(row.row_id, "", row.source, row.line, row.prompt, row.answer) for row in rows]
 
 
 def neighbours(questions: Sequence[str], rows: Sequence[ChangedRow]) -> list[Neighbour | None]:

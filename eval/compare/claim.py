@@ -10,6 +10,7 @@ from eval.compare.sides import Side
 from eval.metrics.metric import Measured
 from eval.stats.compare import Difference, compare_paired
 from eval.stats.seeds import compare_seeds
+from eval.stats.verdict import FEWEST_FOR_SAME
 
 About = Literal["models", "data", "settings", "data and settings", "training"]
 # With five pairs the permutation test cannot fall below 2 / 2**5 = 6 %, and no interval should know better.
@@ -99,7 +100,18 @@ def difference(
         found = compare_paired(a[0], b[0], clusters, margin, **draws)
     else:
         found = compare_seeds(a, b, clusters, margin)
-    return replace(found, verdict="cannot tell") if found.clusters < FEWEST_CLUSTERS else found
+    return careful(found)
+
+
+def fewest_clusters(sides: Sequence[Side]) -> int:
+    """Pooled answers are of models that share most of their training rows, so that items are less independent than
+    they look (Bengio and Grandvalet 2004, https://jmlr.org/papers/v5/grandvalet04a.html): more are asked for."""
+    return FEWEST_FOR_SAME if any(side.is_pooled for side in sides) else FEWEST_CLUSTERS
+
+
+def careful(found: Difference, fewest: int = FEWEST_CLUSTERS) -> Difference:
+    """Of fewer clusters nobody can tell."""
+    return replace(found, verdict="cannot tell") if found.clusters < fewest else found
 
 
 def needed(found: Difference) -> int | None:

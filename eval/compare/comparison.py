@@ -14,9 +14,9 @@ from curation.store import Store
 from eval.compare import measures
 from eval.compare.benchmarks import Benchmarked, benchmarked
 from eval.compare.beside import Beside, beside
-from eval.compare.changed_rows import ChangedRow, DataDiff, data_diff, training_rows
-from eval.compare.claim import FEWEST_CLUSTERS, Claim, claim
-from eval.compare.exam import Exam, Source, clusters_of, learned_by, open_exam
+from eval.compare.changed_rows import ChangedRow, DataDiff, all_rows, data_diff
+from eval.compare.claim import Claim, careful, claim, fewest_clusters
+from eval.compare.exam import Exam, Source, clusters_of, learned_by, open_exam, spent
 from eval.compare.flips import Flip, flips
 from eval.compare.gates import Check, checks
 from eval.compare.judged import judged
@@ -80,9 +80,11 @@ def compare(
 ) -> Comparison:
     """ConfigError where a side was not evaluated, or otherwise than the other; DataError where no item is left."""
     exposure, notes = Exposure(store), list[str]()
-    exam, sheets = _answered(sides, exposure, settings, ask, notes)
+    exam, sheets = _answered(experiments.parent, sides, exposure, settings, ask, notes)
     a, b = _tables(exam, sides, sheets, settings, notes)
     main = measures.primary(exam, a, b, settings.draws)
+    fewest = fewest_clusters(sides)
+    main = careful(main, fewest)
     scores = benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes)
     stored = beside(experiments, exam, b[exam.suite.primary.metric], exposure, settings.trust, settings.draws)
     others, parts, scores, stored = _adjusted(
@@ -90,6 +92,7 @@ def compare(
         measures.slices(exam, sheets[0], a, b, settings.draws),
         scores,
         stored,
+        fewest,
     )
     data, rows = _data(store, exposure, sides)
     pair = (sheets[0], sheets[len(sides[0].models)])
@@ -108,17 +111,24 @@ def compare(
         data,
         trades,
         against,
-        checks(exam.suite, main, scores),
+        checks(exam.suite, main, scores, fewest),
         notes,
     )
 
 
 def _answered(
-    sides: tuple[Side, Side], exposure: Exposure, settings: Settings, ask: Ask | None, notes: list[str]
+    root: Path,
+    sides: tuple[Side, Side],
+    exposure: Exposure,
+    settings: Settings,
+    ask: Ask | None,
+    notes: list[str],
 ) -> tuple[Exam, list[Sheet]]:
-    """The exam without what a model learned from or was not asked, and each model's answers to the rest."""
+    """The exam without what is spent, a model learned from, or was not asked; each model's answers to the rest."""
     models = [model for side in sides for model in side.models]
     exam = open_exam(sides, exposure, settings.suite)
+    exam = exam.without(*_counted([spent(exam, exposure, root)], ["spent (a patch was made from them)"]))
+    _some_left(exam)
     learned = [learned_by(exam, model, exposure, notes) for model in models]
     by_all_parts = [np.logical_and.reduce(touched) for touched in learned]
     out, told = _counted(by_all_parts, [f"that {model.name} learned from" for model in models])
@@ -191,17 +201,20 @@ def tokenizer(model: Model) -> str | None:
 
 
 def _adjusted(
-    others: list[Difference], parts: dict[str, Difference], scores: list[Benchmarked], stored: list[Beside]
+    others: list[Difference],
+    parts: dict[str, Difference],
+    scores: list[Benchmarked],
+    stored: list[Beside],
+    fewest: int,
 ) -> tuple[list[Difference], dict[str, Difference], list[Benchmarked], list[Beside]]:
     """All but the primary metric under Holm, as one family."""
     adjusted = under_holm([*others, *parts.values(), *(one.diff for one in scores), *(one.diff for one in stored)])
-    careful = [replace(one, verdict="cannot tell") if one.clusters < FEWEST_CLUSTERS else one for one in adjusted]
-    rest = iter(careful)
+    rest = iter(adjusted)
     return (
-        [next(rest) for _ in others],
-        {name: next(rest) for name in parts},
-        [replace(one, diff=next(rest)) for one in scores],
-        [replace(one, diff=next(rest)) for one in stored],
+        [careful(next(rest), fewest) for _ in others],
+        {name: careful(next(rest), fewest) for name in parts},
+        [replace(one, diff=careful(next(rest))) for one in scores],
+        [replace(one, diff=careful(next(rest), fewest)) for one in stored],
     )
 
 
@@ -215,7 +228,7 @@ def _data(
     if all(names) and names[0] != names[1]:
         return data_diff(store, *(store.resolve(str(name)) for name in names))
     version = store.resolve(str(names[1] or names[0]))
-    return None, training_rows(store, version, exposure.training_rows(version.id))
+    return None, all_rows(store, version)
 
 
 def _known(side: Side, exposure: Exposure) -> bool:

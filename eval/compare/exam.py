@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,16 @@ def newer(sides: Sequence[Side], exposure: Exposure) -> Side:
     if second.is_base and not first.is_base:
         return first
     return first if age[0] > age[1] and not first.is_base else second
+
+
+def spent(exam: Exam, exposure: Exposure, root: Path) -> Bools:
+    """The items that a patch was made from since their evaluation; a later one does not ask them."""
+    found = np.zeros(exam.items.num_rows, np.bool_)
+    names = np.asarray(exam.items["item_id"].to_pylist(), object)
+    for number, source in enumerate(exam.sources):
+        gone = exposure.spent(root, source.version)
+        found |= (exam.source_of == number) & np.fromiter((name in gone for name in names), np.bool_, len(names))
+    return found
 
 
 def exposed(exam: Exam, part: Part, exposure: Exposure) -> Bools:

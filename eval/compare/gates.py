@@ -28,9 +28,12 @@ def is_arc(name: str) -> bool:
     return name.lower().startswith("arc")
 
 
-def checks(suite: Suite, main: Difference, benchmarks: Sequence[Benchmarked]) -> list[Check]:
-    """The primary metric's gate, and that no ARC benchmark of the suite lost as much as the margin."""
-    found = [_primary(suite, main)]
+def checks(
+    suite: Suite, main: Difference, benchmarks: Sequence[Benchmarked], fewest: int = FEWEST_CLUSTERS
+) -> list[Check]:
+    """The primary metric's gate, and that no ARC benchmark of the suite lost as much as the margin. fewest: clusters
+    that carry a verdict on the primary metric."""
+    found = [_primary(suite, main, fewest)]
     margin = suite.gates.arc_margin
     rule = f"loses less than {margin:g}"
     known = {one.name: one for one in benchmarks}
@@ -45,10 +48,10 @@ def checks(suite: Suite, main: Difference, benchmarks: Sequence[Benchmarked]) ->
     return found
 
 
-def _primary(suite: Suite, main: Difference) -> Check:
+def _primary(suite: Suite, main: Difference, fewest: int) -> Check:
     margin = suite.primary.margin
     if (suite.gates.primary or "not_worse") == "not_worse":
-        return Check(main.name, f"loses less than {margin:g}", careful(main, main.gate()), _interval(main))
+        return Check(main.name, f"loses less than {margin:g}", careful(main, main.gate(), fewest), _interval(main))
     if main.verdict in ("better", "higher"):
         result: Gate = "passed"
     else:
@@ -56,9 +59,9 @@ def _primary(suite: Suite, main: Difference) -> Check:
     return Check(main.name, "better", result, f"{main.verdict}: {_interval(main)}")
 
 
-def careful(found: Difference, result: Gate) -> Gate:
+def careful(found: Difference, result: Gate, fewest: int = FEWEST_CLUSTERS) -> Gate:
     """Of a handful of items an interval may lie anywhere, and of a few more it is no width at all where both agree."""
-    few = found.clusters < FEWEST_CLUSTERS or (found.low == found.high and found.clusters < FEWEST_FOR_SAME)
+    few = found.clusters < fewest or (found.low == found.high and found.clusters < FEWEST_FOR_SAME)
     return "cannot tell" if few else result
 
 

@@ -89,6 +89,11 @@ class Side:
         return self.models[0].parts[0].is_trained
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether its answers are of several folds."""
+        return len(self.models[0].parts) > 1
+
+    @property
     def label(self) -> str:
         """`base`, `experiment_003 (v2)`, `v2 (3 seeds)`, `v2 (5 folds)`."""
         first = self.models[0]
@@ -228,26 +233,24 @@ def _base(experiments: Path, other: Side | None) -> Side:
 
 
 def _folds(experiments: Path, ref: str) -> Side:
-    """Of a version the newest run of each fold; one model for each seed that every fold has."""
-    known: dict[tuple[str, int], dict[int | None, dict[int, Part]]] = {}
+    """Of a version the folds that were trained last, all with the same settings; one model for each seed that every
+    fold has."""
+    known: dict[tuple[str, int, str], dict[int | None, dict[int, Part]]] = {}
     for folder in list_runs(experiments):
         part = Part(folder, read_run(folder))
         fold = _FOLD.fullmatch(part.version_name or "")
-        if fold and part.run.state == "done" and part.evals:
-            seeds = known.setdefault((fold["of"], int(fold["folds"])), {})
+        if fold and ref in ("latest", fold["of"]) and part.run.state == "done" and part.evals:
+            key = (fold["of"], int(fold["folds"]), repr(sorted(_settings(part).items())))
+            seeds = known.pop(key, {})  # the last trained stand last
             seeds.setdefault(next(iter(part.run.seeds), None), {})[int(fold["number"])] = part
-    wanted = [key for key in known if ref in ("latest", key[0])]
-    if not wanted:
-        raise ConfigError(
-            f"{ref}: no fold of it was trained and evaluated; make folds with curate build --folds 5, "
-            "then train and evaluate each"
-        )
-    of, folds = wanted[-1]
-    whole = [parts for parts in known[of, folds].values() if len(parts) == folds]
-    if not whole:
-        most = max(known[of, folds].values(), key=len)
-        missing = [number for number in range(1, folds + 1) if number not in most]
-        names = ", ".join(f"{of}-fold{number}of{folds}" for number in missing)
-        raise ConfigError(f"{of}: {names} not trained and evaluated yet; every fold is needed")
-    models = [Model(parts[1].name, tuple(parts[number] for number in sorted(parts))) for parts in whole]
-    return Side(tuple(models))
+            known[key] = seeds
+    if not known:
+        raise ConfigError(f"{ref}: no fold of it was trained and evaluated; curate folds does that")
+    for (_, folds, _), seeds in reversed(known.items()):
+        if whole := [parts for parts in seeds.values() if len(parts) == folds]:
+            models = [Model(parts[1].name, tuple(parts[number] for number in sorted(parts))) for parts in whole]
+            return Side(tuple(models))
+    (of, folds, _), seeds = list(known.items())[-1]
+    most = max(seeds.values(), key=len)
+    names = ", ".join(f"{of}-fold{number}of{folds}" for number in range(1, folds + 1) if number not in most)
+    raise ConfigError(f"{of}: {names} not trained and evaluated yet; every fold is needed: curate folds goes on")

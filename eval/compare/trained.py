@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from curation import tables
 from curation.diff import diff
 from curation.errors import ConfigError
+from curation.patches.spent import spent_as_now, spent_items
 from curation.recipe import recipe_from
 from curation.records import sides
 from curation.rerun import changed_recipe
@@ -79,6 +81,12 @@ class Exposure:
         gone = learned.filter(pc.invert(pc.is_in(learned, value_set=members["row_id"])))
         config = recipe_from(changed_recipe(self.info(exam).recipe, {})).split
         return found | self._near(items, trained, gone, config)
+
+    def spent(self, root: Path, exam: str | None) -> frozenset[str]:
+        """Ids of items, as the version `exam` has them, that a patch was made from."""
+        if self._store is None or exam is None or not self.knows(exam):
+            return spent_items(root)
+        return spent_as_now(root, self._store.table(self.info(exam), "patches"))
 
     def training_rows(self, version: str) -> Any:
         """row_id and record of the rows of train."""

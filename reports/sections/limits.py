@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from curation.patches.spent import spent_items
 from curation.store.looks import looks
 from eval.folder import EvalFolder
 from eval.odometer import told
@@ -76,6 +77,12 @@ def _evaluation(of: Subject) -> Iterator[str]:
         yield of.no_evaluation
         return
     yield from _answers(of.evaluation)
+    since = spent_items(of.root) & set(of.evaluation.predictions(["item_id"])["item_id"].to_pylist())
+    if since:
+        yield (
+            f"{len(since):,} items count in this run's own scores though a patch was made from them since; "
+            f"curate eval {of.name} asks the others alone"
+        )
     table = tables.metrics([of.evaluation], None)
     thin = table[(table["n"] < _FEWEST) & (table["n"] > 0)]
     whole = sorted(set(thin.loc[thin["slice"] == tables.ALL, "split"]))
