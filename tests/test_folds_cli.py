@@ -62,6 +62,7 @@ def test_what_is_there_is_not_done_again_and_16_rows_end_in_cannot_tell(made: Wo
     assert lines[1].startswith("cannot tell whether v1 (3 folds) or base is better on token_f1")
     (kind,) = [line for line in lines if line.startswith("that is no fault of either")]
     assert "14 clusters of items cannot carry a verdict; 16 more questions with answers make 30" in kind
+    assert not any("| near" in line for line in lines), "the nearest row is the item itself, of another fold's train"
     assert lines[-1] == "next: curate compare base v1 --pooled --full · curate folds --seeds 3"
     assert len(lines) <= 16
     assert [path.name for path in list_runs(made.root / "experiments")] == before

@@ -227,6 +227,8 @@ def _data(
         return None, []
     if all(names) and names[0] != names[1]:
         return data_diff(store, *(store.resolve(str(name)) for name in names))
+    if any(side.is_pooled for side in sides):
+        return None, []  # rows of train that answered for one fold are items of another
     version = store.resolve(str(names[1] or names[0]))
     return None, all_rows(store, version)
 

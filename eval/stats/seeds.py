@@ -20,7 +20,7 @@ from eval.stats.verdict import verdict
 
 _ENOUGH: Final = 4  # degrees of freedom of seeds from which on Satterthwaite's hold
 _HALVINGS: Final = 30
-# Of the seeds' part: at 1 nulls are called real too seldom where items show nothing, at .5 too often (decision 14).
+# Of the seeds' part: at 1 nulls are called real too seldom where items show nothing, at .5 too often (decision 15).
 _LEAST: Final = 0.85
 
 
