@@ -196,6 +196,7 @@ def test_a_small_set_goes_the_whole_way_and_on_from_where_it_stopped(tmp_path: P
     text = "base_model: models/tiny\nquantization: none\nmax_steps: 2\nmax_length: 512\neval_strategy: 'no'\n"
     (made.root / "configs" / "training.yaml").write_text(text)
     words = ["folds", "-C", str(made.root), "--folds", "2", "--suite", "small"]
+    capfd.readouterr()
     assert main(words) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "v1: 2 folds trained and evaluated"
