@@ -43,17 +43,14 @@ def wrong_python(block: Block, reader: Reader) -> list[str]:
     return told
 
 
-@pytest.mark.parametrize(
-    "document",
-    [pytest.param(README, id="README.md"), pytest.param(TUTORIAL, id="docs/curation.md", marks=pytest.mark.slow)],
-)
-def test_what_is_shown_is_what_comes(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_what_is_shown_is_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails because the output changed for the better: python -m tests.doc_blocks docs/curation.md"""
     monkeypatch.setenv("NO_COLOR", "1")
     reader = Reader(tmp_path.resolve())
-    told = [line for block in blocks(document) for line in wrong(block, reader)]
+    told = [line for block in blocks(TUTORIAL) for line in wrong(block, reader)]
     assert told == []
-    assert sum(len(commands(block)) for block in blocks(document) if block.language == "console") >= 3
+    assert sum(len(commands(block)) for block in blocks(TUTORIAL) if block.language == "console") >= 3
 
 
 @pytest.mark.parametrize("command", COMMANDS)
