@@ -28,6 +28,7 @@ HOME = "/home/you"
 PROGRESS = re.compile(r"[\w.: ]+: [\d.,]+ \w+, [\d.]+ s|commit")
 ABOUT = "about"  # behind `console`: what a model gives there differs in its numbers from processor to processor
 NUMBERS = re.compile(r"(?<![A-Za-z_/])[-+]?[\d,]*\.?\d+")
+SPAWNING = ("folds", "loop")  # start processes that write to the real stderr, as what is shown here cannot
 ELIDED = "..."  # a line of its own: lines that are not shown
 # What differs from run to run, or between versions of pyarrow, and what stands for it while comparing.
 TOLERATED = (
@@ -77,7 +78,8 @@ class Reader:
             self.folder = (self.folder / words[1]).resolve(strict=True)
             return 0, []
         with contextlib.chdir(self.folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(noted):
-            code = curate(words[1:]) if words[0] == "curate" else self._shell(command)
+            inside = words[0] == "curate" and words[1] not in SPAWNING
+            code = curate(words[1:]) if inside else self._shell(command)
         # What is noted while all goes well is progress, and depends on what this machine has compiled before.
         notes = [line for line in noted.getvalue().splitlines() if code and not PROGRESS.fullmatch(line)]
         told = "\n".join([*said.getvalue().splitlines(), *notes])
@@ -97,7 +99,8 @@ class Reader:
             text=True,
             check=False,
         )
-        print(done.stdout + done.stderr, end="")
+        print(done.stdout, end="")
+        print(done.stderr, end="", file=sys.stderr)
         return done.returncode
 
     def write(self, block: Block) -> None:
