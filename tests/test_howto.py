@@ -44,6 +44,6 @@ def test_the_links_and_configs_of_a_page_are_there(page: Path) -> None:
     text = page.read_text("utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
-    missing += [name for name in re.findall(r"REPO/(\S+)", text) if not (DOCS.parent / name).exists()]
+    missing += [name for name in re.findall(r"REPO/([\w./-]+)", text) if not (DOCS.parent / name).exists()]
     assert missing == []
     assert sum(len(commands(block)) for block in blocks(text) if block.language == "console") >= 9
