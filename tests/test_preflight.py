@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from argparse import Namespace
@@ -335,7 +336,14 @@ def test_the_template_is_the_configs_else_the_models_else_the_recipes(place: Wor
         (lambda m: (m / "tokenizer.json").unlink(), "no tokenizer here"),
         (lambda m: (m / "tokenizer.json").write_text("{"), "is not a tokenizer.json"),
         (lambda m: (m / "config.json").unlink(), "lacks config.json"),
+        (lambda m: (m / "config.json").write_text('{"model_type": "lla'), "config.json. is not a valid JSON file"),
         (lambda m: (m / "model.safetensors").write_bytes(b"x" * 9), "cannot be read"),
+        (lambda m: os.truncate(m / "model.safetensors", 4000), "cannot be read .*; copy or download the model again"),
+        (lambda m: (m / "model.safetensors").unlink(), "lacks model.safetensors; copy the model again"),
+        (
+            lambda m: (m / "model.safetensors").rename(m / "model-00001-of-00002.safetensors"),
+            "lacks model.safetensors.index.json",
+        ),
         (
             lambda m: (m / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}'),
             "lacks model-2.safetensors",
@@ -359,6 +367,22 @@ def test_where_a_base_model_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         model_folder("nowhere", tmp_path)
     with pytest.raises(ConfigError, match=r"nor in the hub's cache; get it with: hf download some/model --revision v2"):
         model_folder("some/model", tmp_path, "v2")
+
+
+def test_an_interrupted_download_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's cache as a stopped `hf download` leaves it: small files linked, the weights half there."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    kept = tmp_path / "models--some--model"
+    snapshot = kept / "snapshots" / ("0" * 40)
+    tiny_model(snapshot)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("0" * 40)
+    assert model_folder("some/model", tmp_path) == snapshot
+    (kept / "blobs").mkdir()
+    (snapshot / "model.safetensors").rename(kept / "blobs" / "0123abcd.incomplete")
+    said = "lacks model.safetensors; the download was interrupted; go on with: hf download some/model"
+    with pytest.raises(ConfigError, match=said):
+        model_folder("some/model", tmp_path)
 
 
 def test_a_version_that_is_not_there_or_empty(place: Workspace, tmp_path: Path) -> None:

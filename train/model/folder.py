@@ -16,7 +16,7 @@ def model_folder(name: str, near: Path, revision: str | None = None) -> Path:
     """The folder of a base model: a path relative to `near`, else the hub's cache; nothing is downloaded."""
     path = near / name
     if path.is_dir():
-        return _complete(path, f"{path}: copy it again")
+        return _complete(path, "copy the model again")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise ConfigError(f'base_model: "{name}" is neither a folder nor a name on the hub (owner/name)')
     from huggingface_hub import snapshot_download
@@ -65,8 +65,13 @@ def parameters(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 def _complete(folder: Path, remedy: str) -> Path:
     """The folder, if all that a model needs is in it."""
-    index = read_json(folder / "model.safetensors.index.json").get("weight_map", {})
-    missing = [name for name in ("config.json", *sorted(set(index.values()))) if not (folder / name).is_file()]
+    told = read_json(folder / "model.safetensors.index.json").get("weight_map", {})
+    missing = [name for name in ("config.json", *sorted(set(told.values()))) if not (folder / name).is_file()]
+    if not missing and not any(folder.glob("*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        missing = ["model.safetensors"]
+    parts = any(folder.glob("model-*-of-*.safetensors"))
+    if not missing and not told and parts and not (folder / "model.safetensors").is_file():
+        missing = ["model.safetensors.index.json"]
     if missing:
         raise ConfigError(f"base_model: {folder} lacks {missing[0]}; {remedy}")
     return folder
