@@ -16,6 +16,7 @@ from curation.gather import Gathered, gather
 from curation.ingest import IngestOptions
 from curation.keys import with_keys
 from curation.ledger import Outcome, stored_tables
+from curation.licences import of_sources
 from curation.lineage import Inherit
 from curation.meta_fields import id_notes
 from curation.patches import Entry, PatchPlan, apply_patches, links, load_patches, with_added, with_rows
@@ -66,6 +67,7 @@ class Made:
     stored: dict[str, Any]  # tables.STORED
     stages: list[StageAccount]
     sources: list[dict[str, Any]]
+    licences: dict[str, str | None]
     report: dict[str, Any]
     evaluation_sets: list[dict[str, Any]]  # what the rows were compared with: name, sha256, items
     rendering: dict[str, Any]  # template and tokens, as far as the recipe names them
@@ -92,7 +94,7 @@ def run_stages(
     gathered, reading, more = _read(sources, entries, workspace, options, progress)
     notes += _ends_early(gathered)
     notes += id_notes(gathered.rows, [source.name for source in sources], recipe.id_field)
-    sources = [*sources, *more]
+    of_recipe, sources = sources, [*sources, *more]
     run = Runner(progress, reading, gathered, own)
 
     patched = apply_patches(gathered.rows, PatchPlan(entries, [s.name for s in sources], gathered.units))
@@ -135,10 +137,12 @@ def run_stages(
     stored = {**stored_tables(outcome), "patches": patched.applied}
     if counted:
         stored["tokens"] = counted.stored
+    accounts = source_accounts(gathered.sources, stored["ledger"], stored["flags"])
     return Made(
         stored=stored,
         stages=run.accounts,
-        sources=source_accounts(gathered.sources, stored["ledger"], stored["flags"]),
+        sources=accounts,
+        licences=of_sources(of_recipe, accounts),
         report=asdict(splits.report),
         evaluation_sets=[{"name": s.name, "sha256": s.sha256, "items": len(s.items)} for s in found[0].sets],
         rendering={

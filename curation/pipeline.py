@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from curation.flow import BuildOptions, Made, run_stages
+from curation.licences import of_version, put_right
 from curation.lineage import inheritance
 from curation.patches import summary
 from curation.process_start import memory_reused
@@ -65,9 +66,15 @@ def build(
         inherit = inheritance(store, parent, recipe.resolved())
         made = run_stages(workspace, recipe, options, progress, inherit, own)
         progress.stage("commit", None)
+        said = {known.id: of_version(known.stats) for known in store.versions()}
         version = _publish(store, made, recipe, options, parent)
     progress.finish()
-    notes = [*made.notes, *_settings_kept(version, recipe.resolved())]
+    corrected = put_right(said.get(version.id, made.licences), of_version(version.stats))
+    notes = [
+        *made.notes,
+        *_settings_kept(version, recipe.resolved()),
+        *(f"{version.name}: {line}" for line in corrected),
+    ]
     return BuildResult(
         version=version,
         new=version.new,
@@ -87,6 +94,7 @@ def _publish(
     stats = {
         "stages": [stage.as_json() for stage in made.stages],
         "sources": made.sources,
+        "licences": made.licences,
         "split": made.report,
         "notes": made.notes,
         "evaluation_sets": made.evaluation_sets,

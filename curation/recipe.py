@@ -24,6 +24,10 @@ from curation.stages.turns import TurnsConfig
 from curation.stages.user import StageSpec
 
 _SCHEMA: Final = "recipe.schema.json"
+# The one thing about a source that only its owner knows, and that every card of a model needs.
+_OF_A_SOURCE: Final = (
+    "    # licence: cc-by-4.0  # under which these rows came to you; kept with every version and run",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ def commented_recipe(paths: Sequence[str]) -> str:
     """A recipe.yaml that reads `paths` and shows every default, commented out, with what it means."""
     lines = ["# What `curate build` does. Every setting below stands at its default; uncomment to change."]
     lines += ["# Sources in order: of equal rows that of the first source stays.", "sources:"]
-    lines += [f"  - path: {as_yaml(path)}" for path in paths]
+    for number, path in enumerate(paths):
+        lines += [f"  - path: {as_yaml(path)}", *(_OF_A_SOURCE if number == 0 else ())]
     properties = schema(_SCHEMA)["properties"]
     for name, config in _SECTIONS.items():
         lines += ["", f"# {name}:"]

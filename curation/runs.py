@@ -68,7 +68,7 @@ class Run:
     hardware: Mapping[str, Any] = field(default_factory=dict)
     host: str | None = None
     pid: int | None = None
-    licences: Mapping[str, str | None] = field(default_factory=dict)
+    licences: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     checkpoints: Sequence[Mapping[str, Any]] = ()
     selected_step: int | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
 from curation.errors import ConfigError, DataError
+from curation.licences import Licences, of_version
 from curation.pack.reading import open_pack
 from curation.pack.rows import record_of
 
@@ -50,11 +51,7 @@ class Source:
     version_id: str
     recipe: Mapping[str, Any]
     tables: Mapping[str, Any]
-
-    @property
-    def licence(self) -> str | None:
-        """What the recipe says of the data's licence."""
-        return self.recipe.get("licence")
+    licences: Licences = field(default_factory=dict)  # by source of the recipe
 
     def template(self) -> OfferedTemplate | None:
         """The recipe's template; as it was packed, where this is a pack."""
@@ -107,7 +104,8 @@ def open_source(ref: str, workspace: Workspace | None, near: Path = Path()) -> S
 def _from_pack(path: Path) -> Source:
     with open_pack(path) as pack:
         tables = {split: pack.split(split) for split in pack.manifest["splits"]}
-        return Source("pack", path, pack.name, pack.version_id, pack.recipe(), tables)
+        licences = pack.manifest.get("licences") or {}
+        return Source("pack", path, pack.name, pack.version_id, pack.recipe(), tables, licences)
 
 
 def _from_store(ref: str, workspace: Workspace) -> Source:
@@ -117,7 +115,8 @@ def _from_store(ref: str, workspace: Workspace) -> Source:
         raise ConfigError(f"{workspace.root}: nothing was built yet; run `curate build`")
     store = open_store(workspace.store_path)
     info = store.resolve(ref)
-    return Source("store", workspace.root, info.name, info.id, info.recipe, _StoredSplits(store, info))
+    splits, licences = _StoredSplits(store, info), of_version(info.stats)
+    return Source("store", workspace.root, info.name, info.id, info.recipe, splits, licences)
 
 
 class _StoredSplits(Mapping[str, Any]):

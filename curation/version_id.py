@@ -14,7 +14,8 @@ _DOMAIN: Final = b"curate version 1\n"
 
 
 def version_id(members: Any, recipe: dict[str, Any], stats: Mapping[str, Any] | None = None) -> str:
-    """64 hex digits. How a version is exported or rendered is no part of it; what it holds, and why, is.
+    """64 hex digits. How a version is exported or rendered is no part of it, nor under which licence its sources are
+    said to be: that may be put right. What it holds, and why, is.
 
     `members` as tables.STORED["members"]; `recipe` with every default resolved. Of `stats` count the contents of
     the evaluation sets, and of tokenizer and template where tokens were counted: their paths stay what they are.
@@ -23,7 +24,7 @@ def version_id(members: Any, recipe: dict[str, Any], stats: Mapping[str, Any] | 
     # Token counts are stored with a version, so what they were counted with is part of it then.
     counted = (recipe.get("tokens") or {}).get("tokenizer") is not None
     left_out = {"export"} if counted else {"export", "template", "tokens"}
-    digest.update(canonical({key: value for key, value in recipe.items() if key not in left_out}))
+    digest.update(canonical({key: _unlicensed(key, value) for key, value in recipe.items() if key not in left_out}))
     if read := _files_read(stats or {}, counted):
         digest.update(b"\n" + canonical(read))
     for split in ("train", "validation", "test"):
@@ -32,6 +33,12 @@ def version_id(members: Any, recipe: dict[str, Any], stats: Mapping[str, Any] | 
         for name in ("row_id", "content_hash"):
             digest.update(b"".join(part[name].to_pylist()))
     return digest.hexdigest()
+
+
+def _unlicensed(key: str, value: Any) -> Any:
+    if key != "sources":
+        return value
+    return [{name: told for name, told in source.items() if name != "licence"} for source in value]
 
 
 def _files_read(stats: Mapping[str, Any], counted: bool) -> dict[str, Any]:

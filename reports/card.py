@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.errors import ConfigError
+from curation.licences import by_licence, in_words, stated
 from eval.folder import EvalFolder
 from reports.cells import number, with_interval
 from reports.document import Block, Code, Document, Section, Table, Text
-from reports.licences import NAMING, conflicts, own_licence
+from reports.licences import NAMING, conflicts, for_hub, own_licence
 from reports.markdown import to_markdown
 from reports.results import changed_settings
 from reports.sections import limits, metrics, provenance, verdict
@@ -42,11 +43,12 @@ def model_card(of: Subject, claims: Claims = Claims()) -> tuple[str, list[str]]:
         raise ConfigError(f"{of.folder.name}: is a {of.run.kind}, not a training; a model card is of a training")
     from huggingface_hub import ModelCardData
 
-    stated = of.run.licences.get("data")
-    data = tuple(dict.fromkeys([*claims.data_licences, *([stated] if stated else [])]))
+    told = of.data_licences
+    data = tuple(dict.fromkeys([*claims.data_licences, *stated(told).values()]))
+    sources = {licence: where for licence, where in by_licence(told).items() if licence and len(told) > 1}
     base, base_licence = claims.base or _shown_base(of), of.run.licences.get("base")
     licence = own_licence(base, base_licence, claims.licence)
-    against = conflicts(base, base_licence, data, licence)
+    against = conflicts(base, base_licence, data, licence, sources)
     results = eval_results(of.evaluation) if of.evaluation else []
     adapter = (of.folder / "adapter" / "adapter_config.json").is_file()
     head = ModelCardData(
@@ -54,14 +56,14 @@ def model_card(of: Subject, claims: Claims = Claims()) -> tuple[str, list[str]]:
         datasets=[claims.dataset] if claims.dataset else None,
         language=(data_tables.main_languages(of.version) or None) if of.version else None,
         library_name="peft" if adapter else "transformers",
-        license=licence,
+        **for_hub(licence),
         model_name=claims.name or of.name,
         eval_results=results or None,
         pipeline_tag="text-generation",
         tags=["curate", "lora", "sft"] if adapter else ["curate", "sft"],
         ignore_metadata_errors=False,
     )
-    text = to_markdown(_document(of, claims, licence, base_licence, data, against))
+    text = to_markdown(_document(of, claims, licence, base_licence, against))
     return f"---\n{head.to_yaml().strip()}\n---\n\n{text}", against
 
 
@@ -102,7 +104,6 @@ def _document(
     claims: Claims,
     licence: str | None,
     base_licence: str | None,
-    data: tuple[str, ...],
     against: list[str],
 ) -> Document:
     version = of.run.version or {}
@@ -116,7 +117,7 @@ def _document(
     sections = [
         Section("Results", [*_results(of), *metrics.compared(of)[:1]]),
         Section("Limitations", limits.limitations(of)),
-        Section("Licence", [*_licence(licence, base_licence, data, against), *naming]),
+        Section("Licence", [*_licence(licence, base_licence, _data_licence(of, claims), against), *naming]),
         Section("Data", _data(of)),
         Section("Training", _training(of)),
         Section("Use", [Code(_usage(of, base), "With the prompt layout of the training:")]),
@@ -135,9 +136,16 @@ def _results(of: Subject) -> list[Block]:
     return [Table(("exam", "metric", "value [95 % interval]", "items", "how"), rows, frozenset({"items"}))]
 
 
-def _licence(licence: str | None, base: str | None, data: tuple[str, ...], against: list[str]) -> list[Block]:
+def _data_licence(of: Subject, claims: Claims) -> str:
+    """What is claimed, and what is stated source by source."""
+    told = of.data_licences
+    parts = [*claims.data_licences, *([in_words(told)] if stated(told) or not claims.data_licences else [])]
+    return ", ".join(dict.fromkeys(parts))
+
+
+def _licence(licence: str | None, base: str | None, data: str, against: list[str]) -> list[Block]:
     told = f"This model: {licence or 'not stated'}. Base model: {base or 'not stated'}. Data: "
-    blocks: list[Block] = [Text(f"{told}{', '.join(data) or 'not stated'}.")]
+    blocks: list[Block] = [Text(f"{told}{data}.")]
     return [*blocks, *(Text(f"Conflict: {line}.", "bad") for line in against)]
 
 

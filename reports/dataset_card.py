@@ -12,16 +12,26 @@ import yaml
 from curation.errors import ConfigError
 from curation.export.manifest import Manifest, check_export, read_manifest
 from curation.library import Version
+from curation.licences import NOT_STATED, by_licence, of_version, stated
 from reports.cells import table
 from reports.document import Block, Code, Document, Section, Table, Text
+from reports.licences import against_data, for_hub
 from reports.markdown import to_markdown
 from reports.sections import data
 from reports.tables import data as tables
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+# All of them: LLaMA-Factory takes a tag that an entry with `tags` leaves out for none, not for its default.
 _MESSAGES: Final = {
     **{"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"},
-    **{"system_tag": "system", "observation_tag": "tool"},
+    **{"system_tag": "system", "observation_tag": "tool", "function_tag": "function_call"},
+}
+_SHAREGPT: Final = {
+    **_MESSAGES,
+    "role_tag": "from",
+    "content_tag": "value",
+    "user_tag": "human",
+    "assistant_tag": "gpt",
 }
 
 
@@ -34,6 +44,7 @@ def dataset_card(
     """
     manifest = exported(version, folder)
     parts = parts_of(version)
+    licence = licence or _of_all(version)
     title = name or f"{folder.resolve().parent.name}-{version.name}"
     head = yaml.safe_dump(_head(version, manifest, licence, title), sort_keys=False, allow_unicode=True)
     files = {
@@ -44,6 +55,19 @@ def dataset_card(
         "README.md": f"---\n{head}---\n\n{to_markdown(_document(version, manifest, title, licence, files))}",
         **files,
     }
+
+
+def _of_all(version: Version) -> str | None:
+    """The licence of the whole: what every source is under, None where they differ or one does not say."""
+    told = set(of_version(version.stats).values())
+    return told.pop() if len(told) == 1 else None
+
+
+def licence_conflicts(version: Version, licence: str | None) -> list[str]:
+    """Where a claim for the whole says more than the licences of the sources allow."""
+    told = of_version(version.stats)
+    sources = {name: where for name, where in by_licence(told).items() if name and len(told) > 1}
+    return against_data(dict.fromkeys(stated(told).values()), licence or _of_all(version), sources)
 
 
 def exported(version: Version, folder: Path) -> Manifest:
@@ -67,7 +91,7 @@ def _head(version: Version, manifest: Manifest, licence: str | None, title: str)
     splits = [{"split": file.split, "path": file.path} for file in manifest.files if file.rows]
     return {
         "pretty_name": title,
-        **({"license": licence} if licence else {}),
+        **for_hub(licence),
         **({"language": known} if known else {}),
         "task_categories": ["text-generation"],
         "size_categories": [next((name for most, name in _SIZES if rows < most), "n>1M")],
@@ -77,45 +101,52 @@ def _head(version: Version, manifest: Manifest, licence: str | None, title: str)
 
 
 class Parts(NamedTuple):
-    """What conversations of a version have beside one question and one answer."""
+    """What conversations of a split have beside one question and one answer."""
 
-    system: bool
-    history: bool
-    tools: bool
+    system: bool = False
+    history: bool = False
+    turns_of_tools: bool = False
+    tools: bool = False  # definitions of tools, a column of their own
 
 
-def parts_of(version: Version) -> Parts:
-    table = version.to_arrow()
-    roles = [[message["role"] for message in messages] for messages in table["messages"].to_pylist()]
+def parts_of(version: Version) -> dict[str, Parts]:
+    """By split, for each is a file of its own."""
+    return {split: _parts(version.to_arrow(split)) for split, rows in version.rows.items() if rows}
+
+
+def _parts(table: Any) -> Parts:
+    messages = table["messages"].to_pylist()
+    roles = [[message["role"] for message in each] for each in messages]
     turns = [len(each) - (each[:1] == ["system"]) for each in roles]
+    called = any(message.get("tool_calls") for each in messages for message in each)
     return Parts(
-        any("system" in each for each in roles), any(n > 2 for n in turns), any("tool" in each for each in roles)
+        system=any("system" in each for each in roles),
+        history=any(n > 2 for n in turns),
+        turns_of_tools=called or any("tool" in each for each in roles),
+        tools="tools" in table.column_names and table["tools"].null_count < table.num_rows,
     )
 
 
-def llama_factory(manifest: Manifest, title: str, parts: Parts) -> dict[str, Any]:
+def llama_factory(manifest: Manifest, title: str, parts: Mapping[str, Parts]) -> dict[str, Any]:
     """The entries of dataset_info.json, one a split with rows."""
     found = {}
     for file in manifest.files:
         if file.rows:
             found[f"{title}-{file.split}".replace(" ", "-")] = {
                 "file_name": file.path,
-                **_columns(manifest.format, parts),
+                **_columns(manifest.format, parts[file.split]),
             }
     return found
 
 
 def _columns(layout: str, parts: Parts) -> Mapping[str, Any]:
     """A column that the file has not would be an error there, so each is named only where it is."""
-    if layout == "messages":
-        return {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": _MESSAGES}
+    tools = {"tools": "tools"} if parts.tools else {}
+    if layout == "messages":  # only what it calls openai reads tool_calls
+        kind = "openai" if parts.tools or parts.turns_of_tools else "sharegpt"
+        return {"formatting": kind, "columns": {"messages": "messages", **tools}, "tags": _MESSAGES}
     if layout == "sharegpt":
-        tools = {"tools": "tools"} if parts.tools else {}
-        return {
-            "formatting": "sharegpt",
-            "columns": {"messages": "conversations", **tools},
-            "tags": {"observation_tag": "tool"},
-        }
+        return {"formatting": "sharegpt", "columns": {"messages": "conversations", **tools}, "tags": _SHAREGPT}
     if layout == "alpaca":
         columns = {"prompt": "instruction", "query": "input", "response": "output"}
         columns |= {"system": "system"} if parts.system else {}
@@ -125,14 +156,18 @@ def _columns(layout: str, parts: Parts) -> Mapping[str, Any]:
     return {"columns": {"prompt": "text"}}
 
 
-def axolotl(manifest: Manifest, parts: Parts) -> list[dict[str, Any]]:
+def axolotl(manifest: Manifest, parts: Mapping[str, Parts]) -> list[dict[str, Any]]:
     """Entries of `datasets:`; the split train alone, the others are for measuring.
 
-    None for Alpaca rows with a system text or a history, which its loader would lose without a word.
+    None for rows that its loaders would lose parts of without a word: Alpaca's system text and history, ShareGPT's
+    calls of tools.
     """
-    if manifest.format == "alpaca" and (parts.system or parts.history):
-        return []
     train = [file for file in manifest.files if file.split == "train" and file.rows]
+    told = parts["train"] if train else Parts()
+    if manifest.format == "alpaca" and (told.system or told.history):
+        return []
+    if manifest.format == "sharegpt" and told.turns_of_tools:
+        return []
     return [{"path": file.path, "ds_type": _kind(file.path), **_axolotl(manifest.format)} for file in train]
 
 
@@ -150,7 +185,8 @@ def _axolotl(layout: str) -> Mapping[str, Any]:
     if layout == "alpaca":
         return {"type": "alpaca"}
     if layout == "prompt_completion":
-        return {"type": {"field_instruction": "prompt", "field_output": "completion", "format": "{instruction}"}}
+        fields = {"field_instruction": "prompt", "field_output": "completion"}
+        return {"type": {**fields, "format": "{instruction}", "no_input_format": "{instruction}"}}
     return {"type": "completion", "field": "text"}
 
 
@@ -167,7 +203,7 @@ def _document(
         Section("Files", [Table(("split", "file", "rows", "sha256"), rows, frozenset({"rows"})), *left]),
         Section("What came in, and what went", [table(tables.sources(version)), *dropped]),
         Section("Leaks", data.leaks(version)),
-        Section("Licence", [Text(f"{licence or 'Not stated'}. The sources keep the licences they came with.")]),
+        Section("Licence", _licence(version, licence)),
         Section(
             "For trainers",
             [
@@ -177,3 +213,13 @@ def _document(
         ),
     ]
     return Document(title, [Text(about)], sections)
+
+
+def _licence(version: Version, licence: str | None) -> list[Block]:
+    told = of_version(version.stats)
+    rows = [[source, stated_ or NOT_STATED] for source, stated_ in told.items()]
+    blocks: list[Block] = [
+        Text(f"{licence or 'Not stated for the whole'}. The sources keep the licences they came with.")
+    ]
+    blocks += [Table(("source", "licence"), rows)] if rows else []
+    return [*blocks, *(Text(f"Conflict: {line}.", "bad") for line in licence_conflicts(version, licence))]

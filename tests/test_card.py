@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import yaml
 
 from app.cli import main
 from curation.library import open_store
-from curation.workspace import Workspace
+from curation.runs import read_run, write_run
+from curation.workspace import Workspace, init_workspace
 from eval.folder import EvalFolder
-from reports.dataset_card import Parts, axolotl, exported, llama_factory
+from reports.dataset_card import Parts, axolotl, exported, llama_factory, parts_of
 from reports.licences import conflicts, llama_licence, own_licence
 from tests.compared import base_of, built, right_at, run_of
 from tests.reported import arc, evaluated
+from tests.test_licences import workspace
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,80 @@ def test_licence_conflicts_are_told_and_written(made: Workspace, capsys: pytest.
     assert ["llama3.1" in against[0], "not for commercial use" in against[1]] == [True, True]
     text = (made.root / "experiments" / "experiment_002" / "README.md").read_text()
     assert text.count("Conflict: ") == 2
+
+
+def test_the_licences_of_the_recipe_are_in_the_card_and_in_conflict_without_being_asked(
+    made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from huggingface_hub import ModelCard
+
+    folder = made.root / "experiments" / "experiment_003"
+    told = {"data/a.jsonl": "cc-by-nc-4.0", "data/b.jsonl": None}
+    before = read_run(folder)
+    write_run(folder, replace(before, licences={"base": "mit", "data": told}))
+    try:
+        assert curate(made, "card", "003", "--to", str(tmp_path), "--licence", "Our own terms", "--json") == 0
+    finally:
+        write_run(folder, before)
+    (line,) = json.loads(capsys.readouterr().out)["conflicts"]
+    assert line.startswith("the data is under cc-by-nc-4.0 (data/a.jsonl): not for commercial use")
+    card = ModelCard.load(tmp_path / "README.md")
+    assert (card.data.license, card.data.to_dict()["license_name"]) == ("other", "our-own-terms")
+    assert "Data: cc-by-nc-4.0 (data/a.jsonl), not stated (data/b.jsonl)." in card.text.replace("\\", "")
+    assert "nobody has said under which licence data/b.jsonl is" in card.text.replace("\\", "")
+
+
+def test_a_dataset_card_tells_each_source_and_where_the_whole_claims_too_much(tmp_path: Path) -> None:
+    from huggingface_hub import DatasetCard
+
+    root = workspace(tmp_path, "cc-by-nc-4.0", "mit").root
+    assert main(["build", "-C", str(root)]) == 0
+    assert main(["export", "-C", str(root)]) == 0
+    assert main(["card", "v1", "--licence", "mit", "-C", str(root)]) == 0
+    card = DatasetCard.load(root / "data" / "splits" / "README.md")
+    assert "| a.jsonl | cc-by-nc-4.0 |" in card.text
+    assert "Conflict: the data is under cc-by-nc-4.0 (a.jsonl): not for commercial use" in card.text
+    workspace(tmp_path, "cc-by-4.0", "CC-BY-4.0".lower())
+    assert main(["build", "-C", str(root)]) == 0
+    assert main(["export", "-C", str(root)]) == 0
+    assert main(["card", "v1", "-C", str(root)]) == 0
+    card = DatasetCard.load(root / "data" / "splits" / "README.md")
+    assert card.data.license == "cc-by-4.0"
+    assert "Conflict" not in card.text
+
+
+def test_llama_factory_is_told_every_tag_and_of_each_split_only_its_columns(tmp_path: Path) -> None:
+    rows = [{"prompt": f"What is the code of machine {n}?", "completion": f"It is {n}{n}."} for n in range(40)]
+    chat = {"role": "system", "content": "Be brief."}
+    lines: list[dict[str, Any]] = [
+        {
+            "messages": [
+                chat,
+                {"role": "user", "content": r["prompt"]},
+                {"role": "assistant", "content": r["completion"]},
+            ]
+        }
+        for r in rows[:5]
+    ]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "rest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[5:]))
+    init_workspace(tmp_path, [str(tmp_path / "own.jsonl"), str(tmp_path / "rest.jsonl")])
+    sources = [{"path": "own.jsonl", "split": "train"}, {"path": "rest.jsonl"}]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"sources": sources, "near": {"threshold": 0.99}}))
+    assert main(["build", "-C", str(tmp_path)]) == 0
+    version = open_store(tmp_path).version("v1")
+    for layout, tags in (("messages", ("role", "content", "user")), ("sharegpt", ("from", "value", "human"))):
+        version.export(tmp_path / layout, layout=layout)
+        entry = llama_factory(exported(version, tmp_path / layout), "t", parts_of(version))["t-train"]
+        told = entry["tags"]
+        assert len(told) == 7
+        assert (told["role_tag"], told["content_tag"], told["user_tag"]) == tags
+    version.export(tmp_path / "alpaca", layout="alpaca")
+    found = llama_factory(exported(version, tmp_path / "alpaca"), "t", parts_of(version))
+    for entry in found.values():
+        text = (tmp_path / "alpaca" / entry["file_name"]).read_text()
+        assert ("system" in entry["columns"]) == ('"system"' in text)
+    assert ["system" in found[f"t-{split}"]["columns"] for split in ("train", "test")] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +231,9 @@ def test_trainers_are_told_of_columns_that_the_files_have(made: Workspace, tmp_p
     version.export(tmp_path / layout, layout=layout)
     manifest = exported(version, tmp_path / layout)
     line = json.loads((tmp_path / layout / "train.jsonl").read_text().splitlines()[0])
-    entry = llama_factory(manifest, "t", Parts(False, False, False))["t-train"]
+    entry = llama_factory(manifest, "t", parts_of(version))["t-train"]
     assert set(entry["columns"].values()) <= set(line)
-    assert any(name in line for name in named(axolotl(manifest, Parts(False, False, False))[0], line))
+    assert any(name in line for name in named(axolotl(manifest, parts_of(version))[0], line))
 
 
 def named(entry: dict[str, Any], line: dict[str, Any]) -> set[Any]:
@@ -169,7 +246,7 @@ def test_alpaca_with_a_history_has_no_axolotl_entry_that_would_lose_it(made: Wor
     version = open_store(made.root).version("v1")
     version.export(tmp_path / "a", layout="alpaca")
     manifest = exported(version, tmp_path / "a")
-    assert axolotl(manifest, Parts(True, False, False)) == axolotl(manifest, Parts(False, True, False)) == []
+    assert axolotl(manifest, {"train": Parts(system=True)}) == axolotl(manifest, {"train": Parts(history=True)}) == []
 
 
 def test_a_readme_of_somebody_else_stays(made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,7 +167,7 @@ def test_weights_are_written_as_the_base_is_stored_or_as_asked(nf4: Made, tmp_pa
 
 def test_all_that_a_server_needs_is_there(nf4: Made) -> None:
     folder = nf4.merged.folder
-    beside = ["LICENSE", "README.md", "chat_template.jinja", "config.json", "generation_config.json"]
+    beside = ["LICENSE", "Modelfile", "README.md", "chat_template.jinja", "config.json", "generation_config.json"]
     assert names(folder) == [*beside, "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     assert "quantization_config" not in read(folder, "config.json")
     assert read(folder, "generation_config.json")["eos_token_id"] == read(folder, "config.json")["eos_token_id"] == 6
@@ -175,6 +175,8 @@ def test_all_that_a_server_needs_is_there(nf4: Made) -> None:
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\nlicense: mit\n---\n")
     assert "version v1 (abababababab)" in card
     assert f"logits differ by {nf4.merged.difference:.1e}" in card
+    assert read(folder, "tokenizer_config.json")["add_bos_token"] is True  # as the prompts of the training begin
+    assert "FROM ./model.gguf\nTEMPLATE" in (folder / "Modelfile").read_text("utf-8")
     told = nf4.told.merge
     assert told is not None
     assert told["folder"] == "merged"

@@ -11,6 +11,8 @@ from typing import Any, Final
 import orjson
 
 from curation.errors import CurateError
+from curation.licences import in_words, of_run
+from curation.templates.as_go import fixed_texts, modelfile
 from curation.templates.as_jinja import as_jinja
 from curation.templates.folder import read_json, special_tokens
 from curation.templates.hashing import PROBES
@@ -19,6 +21,8 @@ from train.model.of_run import RunFiles
 from train.model.tokenizer import load_tokenizer
 
 TEMPLATE: Final = "chat_template.jinja"
+MODELFILE: Final = "Modelfile"
+WEIGHTS: Final = "model.gguf"  # as the Modelfile expects them, beside it
 _CONFIG: Final = "tokenizer_config.json"
 # special_tokens_map.json goes into tokenizer_config.json; licences ask to be passed on.
 _COPIED: Final = re.compile(
@@ -36,10 +40,15 @@ def write_beside(folder: Path, files: RunFiles, tokenizer: Any, difference: floa
     if ends:
         named["eos_token"] = tokenizer.convert_ids_to_tokens(ends[0])
     settings = {key: value for key, value in read_json(files.base / _CONFIG).items() if key != "chat_template"}
-    _write_json(folder / _CONFIG, {**settings, **named})
+    # llama.cpp and Ollama put BOS in front themselves, if the file says so.
+    bos = {"add_bos_token": first_is_bos(files, tokenizer)} if tokenizer.bos_token_id is not None else {}
+    _write_json(folder / _CONFIG, {**settings, **named, **bos})
     (folder / TEMPLATE).write_bytes(chat_template(files, named))
     _write_json(folder / "generation_config.json", _generation(ends, tokenizer))
     _write_json(folder / "config.json", {**read_json(folder / "config.json"), "eos_token_id": _one_or_all(ends)})
+    ollama = ollama_file(files, tokenizer)
+    if ollama:
+        (folder / MODELFILE).write_text(ollama, "utf-8")
     (folder / "README.md").write_text(_card(files, difference), "utf-8")
 
 
@@ -50,6 +59,24 @@ def chat_template(files: RunFiles, named: Mapping[str, str]) -> bytes:
     changed = {key: text for key, text in sorted(used.items()) if named.get(key) != text and key.encode() in source}
     sets = "".join(f"{{%- set {key} = {orjson.dumps(text).decode()} -%}}\n" for key, text in changed.items())
     return sets.encode() + source
+
+
+def first_is_bos(files: RunFiles, tokenizer: Any) -> bool:
+    ids = files.template.prompt_ids(tokenizer, {"messages": [{"role": "user", "content": "a"}]})
+    return bool(ids[:1] == [tokenizer.bos_token_id])
+
+
+def ollama_file(files: RunFiles, tokenizer: Any) -> str | None:
+    """A Modelfile; None where fixed texts around contents do not make all that the template makes."""
+    template = files.template.template
+    if not fixed_texts(template):
+        return None
+    config = read_json(files.base / "config.json")
+    told = files.run.config or {}
+    known = {tokenizer.convert_ids_to_tokens(one) for one in end_ids(files, tokenizer)}
+    stops = sorted({end for end in (template.end_of_turn, *known) if end})
+    context = config.get("max_position_embeddings")
+    return modelfile(template, WEIGHTS, stops, told.get("system_prompt"), context)
 
 
 def end_ids(files: RunFiles, tokenizer: Any) -> list[int]:
@@ -102,7 +129,7 @@ def _card(files: RunFiles, difference: float) -> str:
         *(*head, "---", f"# {run.name}, merged", ""),
         f"- base model: {Path(run.base).name if not on_hub else run.base}, licence {licence or 'not stated'}",
         f"- data: version {version.get('name', 'unknown')} ({str(version.get('id', ''))[:12] or 'unknown'}), licence "
-        f"{run.licences.get('data') or 'not stated'}",
+        f"{in_words(of_run(run.licences.get('data')))}",
         f"- template: {template.name} ({template.sha256[:12]}), in {TEMPLATE}; an answer ends with "
         f"`{template.template.end_of_turn}`",
         *([f"- system prompt of the training, to be sent by whoever asks: `{system}`"] if system else []),

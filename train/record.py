@@ -15,6 +15,7 @@ import yaml
 
 from curation.environment import environment
 from curation.errors import ConfigError
+from curation.licences import stated
 from curation.runs import Run, State, read_run, utc_now, write_run
 from curation.source import Source
 from curation.store.files import TEMP_PREFIX, disk_errors, replace_file
@@ -50,7 +51,10 @@ def described(config: TrainingConfig, source: Source, prepared: Prepared, earlie
         config=config.as_json(),
         config_sha256=config_hash(config),
         seeds=[config.seed],
-        licences={"base": base_licence(prepared.folder), "data": source.licence},
+        licences={
+            "base": base_licence(prepared.folder),
+            "data": dict(source.licences) if stated(source.licences) else None,
+        },
         hardware=_hardware(precision),
         **environment(),
     )

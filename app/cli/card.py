@@ -62,7 +62,7 @@ def _of_run(args: Namespace) -> int:
 
 def _of_version(args: Namespace) -> int:
     from curation.library import Version
-    from reports.dataset_card import dataset_card
+    from reports.dataset_card import dataset_card, licence_conflicts
 
     if args.base or args.dataset or args.data_licence:
         raise ConfigError("--base, --dataset and --data-licence are for a run's card; of a version give --licence")
@@ -71,9 +71,16 @@ def _of_version(args: Namespace) -> int:
     place = folder(args) / args.to if args.to else here.splits_path
     files = dataset_card(version, Path(place), licence=args.licence, name=args.name)
     _write(Path(place) / README, files, args.force)
-    data: dict[str, Any] = {"version": version.name, "card": str(Path(place) / README), "files": sorted(files)}
-    told = f"{visible(str(place))}: {', '.join(sorted(files))}"
-    emit(args, data, [told, next_commands(f"curate verify {version.name}")])
+    against = licence_conflicts(version, args.licence)
+    data: dict[str, Any] = {
+        "version": version.name,
+        "card": str(Path(place) / README),
+        "files": sorted(files),
+        "conflicts": against,
+    }
+    told = [visible(f"licence conflict: {line}") for line in against]
+    told += [f"{visible(str(place))}: {', '.join(sorted(files))}"]
+    emit(args, data, [*told, next_commands(f"curate verify {version.name}")])
     return 0
 
 

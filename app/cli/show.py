@@ -22,16 +22,18 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from curation.licences import in_words, of_version
     from curation.stats import changed_settings
 
     _, store, chosen = version(args)
     sources = store.table(chosen, "sources").to_pylist()
-    changed = changed_settings(chosen.recipe)
+    changed, licences = changed_settings(chosen.recipe), of_version(chosen.stats)
     data = {
         **described(chosen),
         "recipe": chosen.recipe,
         "changed": changed,
         "sources": sources,
+        "licences": licences,
         "split": chosen.stats["split"],
     }
     head = [
@@ -41,6 +43,7 @@ def run(args: Namespace) -> int:
     ]
     tail = [
         f"settings: {_settings(changed)}",
+        f"licence of the data: {visible(in_words(licences))}",
         *leak_sentence(chosen.stats["split"], 0),
         next_commands(f"curate stats {chosen.name}", f"curate export {chosen.name}", f"curate verify {chosen.name}"),
     ]

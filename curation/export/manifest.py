@@ -36,10 +36,11 @@ class Manifest:
     files: tuple[ExportedFile, ...]
     template: dict[str, str] | None = None  # of an export as text: its name and hash
     skipped: dict[str, int] | None = None  # split -> rows that the format cannot express, which were to be left out
+    licences: dict[str, str | None] | None = None  # source -> its licence; None where none is stated of any
 
     def content(self) -> bytes:
         told = {"manifest": _LAYOUT, **asdict(self)}
-        for name in ("template", "skipped"):
+        for name in ("template", "skipped", "licences"):
             if told[name] is None:
                 del told[name]
         return json.dumps(told, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -18,6 +18,7 @@ from curation.export.layouts import LAYOUTS, TEXT, CannotExpressError, Layout, t
 from curation.export.manifest import MANIFEST, ExportedFile, Manifest
 from curation.export.members import SPLITS, Members
 from curation.export.placing import place, refuse_foreign, staging
+from curation.licences import of_version, stated
 from curation.records import canonical
 from curation.store import Store, VersionInfo
 from curation.store.files import disk_errors, file_sha256
@@ -63,8 +64,17 @@ def export(
             refused.raise_if_any(layout)
         recipe = hashlib.sha256(canonical(dict(chosen.recipe))).hexdigest()
         rendered_with = template.as_json() if template and layout.template else None
+        licences = of_version(chosen.stats)
         manifest = Manifest(
-            chosen.name, chosen.id, recipe, layout.name, container, files, rendered_with, refused.by_split()
+            version=chosen.name,
+            version_id=chosen.id,
+            recipe_sha256=recipe,
+            format=layout.name,
+            container=container,
+            files=files,
+            template=rendered_with,
+            skipped=refused.by_split(),
+            licences=licences if stated(licences) else None,
         )
         (staged / MANIFEST).write_bytes(manifest.content())
         place(staged, destination, manifest)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import ConfigError
+from curation.licences import of_version, stated
 from curation.pack.layout import HELD_OUT, ITEMS, LAYOUT, MANIFEST, RECIPE, TEMPLATES, item_id, split_file
 from curation.records import canonical
 from curation.records_table import split_tables
@@ -74,6 +75,7 @@ def write_pack(
     members[RECIPE] = json.dumps(chosen.recipe, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
     if template:
         members |= {TEMPLATES + name: template.files[name] for name in sorted(template.files)}
+    licences = of_version(chosen.stats)
     manifest = {
         "pack": LAYOUT,
         "version": chosen.name,
@@ -82,6 +84,7 @@ def write_pack(
         "splits": {split: table.num_rows for split, table in tables.items()},
         "items": items.num_rows,
         "template": template.as_json() if template else None,
+        **({"licences": licences} if stated(licences) else {}),
         "files": [
             {"path": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in members.items()

@@ -40,6 +40,7 @@ class SourceSpec:
     reviewed: bool = False
     schema: str | None = None
     max_bad: float = 0.01
+    licence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

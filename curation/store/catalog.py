@@ -96,6 +96,11 @@ def insert_version(con: DuckDBPyConnection, number: int, version: VersionInfo) -
     )
 
 
+def restate_version(con: DuckDBPyConnection, version: VersionInfo) -> None:
+    told = [canonical(dict(version.recipe)).decode(), canonical(dict(version.stats)).decode(), version.id]
+    con.execute("update versions set recipe = ?, stats = ? where id = ?", told)
+
+
 def drop_versions(con: DuckDBPyConnection, names: Sequence[str]) -> None:
     for name in names:
         con.execute("insert into dropped select number, name, id, parent from versions where name = ?", [name])

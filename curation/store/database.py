@@ -12,8 +12,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curation.errors import ConfigError, StoreError
+from curation.licences import of_version, put_right
 from curation.store import versions as naming
-from curation.store.catalog import Catalog, insert_version
+from curation.store.catalog import Catalog, insert_version, restate_version
 from curation.store.files import disk_errors
 from curation.store.generations import (
     CURRENT,
@@ -173,7 +174,7 @@ class Store:
             if known:
                 self._repair(known[0], tables)
                 self._come_back(known[0])
-                return known[0]
+                return self._restated(known[0], draft)
             try:
                 return self._publish(draft, tables)
             finally:
@@ -199,6 +200,15 @@ class Store:
         if version.is_fold or version == self.latest():
             return
         come_back(self._current()[0], None if version == self.newest() else version.id)
+
+    def _restated(self, version: VersionInfo, draft: VersionInfo) -> VersionInfo:
+        """A version's rows never change; what its recipe says of their licences may be put right."""
+        if put_right(of_version(version.stats), of_version(draft.stats)) == []:
+            return version
+        stats = {**version.stats, "licences": draft.stats["licences"]}
+        right = replace(version, recipe={**version.recipe, "sources": draft.recipe["sources"]}, stats=stats)
+        commit(self._current()[0], lambda con: restate_version(con, right))
+        return right
 
     def _repair(self, version: VersionInfo, tables: Mapping[str, Any]) -> None:
         """Building a version again brings back segments that were lost or damaged."""

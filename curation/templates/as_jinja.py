@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from curation.templates.refusal import TemplateRefusal
+from curation.templates.pieces import pieces
 from curation.templates.template import Template
 
 _CODE: Final = """\
@@ -36,23 +36,8 @@ def as_jinja(template: Template) -> str:
 
     Meant for built-in layouts; what a Jinja template does beyond fixed text around contents is not in it.
     """
-    user, both, more = (template.skeleton(roles, False).literals for roles in ("u", "ua", "uau"))
-    prompt = template.skeleton("u", True).literals[-1]
-    texts = {"FIRST": template.bos + user[0], "TO_ANSWER": both[1], "TO_USER": more[2]}
-    texts |= {"AFTER_ANSWER": both[2], "PROMPT": prompt, "AFTER_USER": user[1]}
-    system = _NO_SYSTEM
-    if _takes_system(template):
-        system = _SYSTEM
-        before, after = template.skeleton("su", False).literals[:2]
-        texts |= {"BEFORE_SYSTEM": template.bos + before, "AFTER_SYSTEM": after}
+    texts = pieces(template)
+    system = _SYSTEM if "BEFORE_SYSTEM" in texts else _NO_SYSTEM
     names = re.compile(rf"\b({'|'.join(texts)})\b")
     code = _CODE.replace("SYSTEM", system, 1)
     return names.sub(lambda name: json.dumps(texts[name[0]]), code)  # Jinja reads JSON's escapes
-
-
-def _takes_system(template: Template) -> bool:
-    try:
-        template.skeleton("su", False)
-    except TemplateRefusal:
-        return False
-    return True

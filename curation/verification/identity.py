@@ -48,7 +48,8 @@ def _short_hash(text: bytes) -> bytes:
 
 
 def version_id(stored: Stored) -> Found:
-    """The version's id is the hash of its members in order, its recipe without `export`, and the evaluation sets.
+    """The version's id is the hash of its members in order, its recipe without `export` and licences, and the
+    evaluation sets.
 
     Template and tokenizer count only where tokens were counted.
     """
@@ -56,6 +57,8 @@ def version_id(stored: Stored) -> Found:
     beside = {"evaluation_sets": stats["evaluation_sets"]} if stats.get("evaluation_sets") else {}
     digest = hashlib.sha256(b"curate version 1\n")
     settings = {key: value for key, value in recipe.items() if key != "export"}
+    if "sources" in settings:
+        settings["sources"] = [{k: v for k, v in source.items() if k != "licence"} for source in settings["sources"]]
     if not settings.get("tokens") or settings["tokens"].get("tokenizer") is None:
         settings = {key: value for key, value in settings.items() if key not in ("template", "tokens")}
     elif stats.get("template"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from curation.licences import by_licence, named, stated
 from curation.patches.spent import spent_items
 from curation.store.looks import looks
 from eval.folder import EvalFolder
@@ -130,5 +131,9 @@ def _data(of: Subject) -> Iterator[str]:
     overlap = split.get("answer_overlap")
     if overlap and overlap["share"] > 0:
         yield f"{overlap['share']:.0%} of the test answers stand word for word in train"
-    if not of.run.licences.get("data"):
+    licences = of.data_licences
+    unknown = by_licence(licences).get(None)
+    if unknown and stated(licences):
+        yield f"nobody has said under which licence {named(unknown)} {'is' if len(unknown) == 1 else 'are'}"
+    elif not stated(licences):
         yield "nobody has said under which licence the data is"

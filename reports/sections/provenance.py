@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from curation.licences import NOT_STATED, in_words, of_run
 from reports.document import Block, Code, Table, Text
 from reports.results import changed_settings
 from reports.sections.subject import Subject
@@ -48,12 +49,18 @@ def _facts(run: Any) -> dict[str, str]:
         "tokenizer sha256": run.tokenizer_sha256 or "",
         "config sha256": run.config_sha256 or "",
         "seeds": ", ".join(map(str, run.seeds)),
-        "licences": ", ".join(f"{name} {told or 'not stated'}" for name, told in run.licences.items()),
+        "licences": _licences(run.licences),
         "provenance": _joined(run.provenance, run.origin),
         "code": _joined(f"curate {code.get('version')}" if code else None, code.get("revision")) + dirty,
         "python and packages": _joined(run.python, packages),
         "hardware": ", ".join(f"{key} {value}" for key, value in run.hardware.items() if value is not None),
     }
+
+
+def _licences(told: Mapping[str, Any]) -> str:
+    if not told:
+        return ""
+    return f"base {told.get('base') or NOT_STATED}, data {in_words(of_run(told.get('data')))}"
 
 
 def _joined(*parts: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curation.errors import ConfigError, CurateError
 from curation.library import Version, Versions
+from curation.licences import of_run, of_version, stated
 from curation.runs import Run, RunPlace, State, read_run, resolve_run, run_place, state_now
 from curation.store import Store, open_store
 from curation.store.journal import Journal, open_journal
@@ -45,6 +46,12 @@ class Subject:
         """v2-experiment_003: of the files a report is written to."""
         version = (self.run.version or {}).get("name")
         return f"{version}-{self.folder.name}" if version else self.folder.name
+
+    @property
+    def data_licences(self) -> dict[str, str | None]:
+        """By source: what the version says by now, if it says anything, else what the training was told."""
+        now = of_version(self.version.stats) if self.version else {}
+        return now if stated(now) else of_run(self.run.licences.get("data"))
 
     @property
     def runs(self) -> list[Part]:
