@@ -24,6 +24,7 @@ _BENCHMARKS: Final = {
     "arc-easy": ("allenai/ai2_arc", "ARC-Easy"),
     "arc-challenge": ("allenai/ai2_arc", "ARC-Challenge"),
 }
+_ELSEWHERE: Final = "data that Curate has not seen; the card is built by Curate from what the run holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,8 @@ def _document(
 ) -> Document:
     version = of.run.version or {}
     base = claims.base or _shown_base(of)
-    about = (
-        f"A LoRA adapter for {base}, trained on version {version.get('name')} ({str(version.get('id', ''))[:12]}) of a "
-        "data set built by Curate."
-    )
+    data = f"version {version['name']} ({version['id'][:12]}) of a data set built by Curate" if version else _ELSEWHERE
+    about = f"A LoRA adapter for {base}, trained on {data}."
     named = NAMING.fullmatch(licence or "") is not None
     naming = [Text("Built with Llama.")] if named else []
     sections = [

@@ -108,6 +108,21 @@ def test_the_licences_of_the_recipe_are_in_the_card_and_in_conflict_without_bein
     assert "nobody has said under which licence data/b.jsonl is" in card.text.replace("\\", "")
 
 
+def test_a_run_made_elsewhere_and_a_base_of_this_machine(made: Workspace, tmp_path: Path) -> None:
+    folder = made.root / "experiments" / "experiment_003"
+    before = read_run(folder)
+    base = {**before.base_model, "name": "/home/somebody/models/llama"}
+    write_run(folder, replace(before, version=None, base_model=base))
+    try:
+        assert curate(made, "card", "003", "--to", str(tmp_path)) == 0
+    finally:
+        write_run(folder, before)
+    text = (tmp_path / "README.md").read_text()
+    assert "A LoRA adapter for llama, trained on data that Curate has not seen" in text
+    assert "None" not in text
+    assert "somebody" not in text
+
+
 def test_a_dataset_card_tells_each_source_and_where_the_whole_claims_too_much(tmp_path: Path) -> None:
     from huggingface_hub import DatasetCard
 

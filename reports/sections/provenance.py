@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -42,7 +43,7 @@ def _facts(run: Any) -> dict[str, str]:
     return {
         "kind": f"{run.kind}, {run.state}",
         "started": run.started,
-        "base model": _joined(base["name"], base.get("revision"), base.get("architecture")),
+        "base model": _joined(_without_machine(base["name"]), base.get("revision"), base.get("architecture")),
         "base sha256": base.get("sha256") or "",
         "version": _joined(version.get("name"), version.get("id")),
         "template": _joined(template.get("name"), template.get("sha256")),
@@ -55,6 +56,11 @@ def _facts(run: Any) -> dict[str, str]:
         "python and packages": _joined(run.python, packages),
         "hardware": ", ".join(f"{key} {value}" for key, value in run.hardware.items() if value is not None),
     }
+
+
+def _without_machine(name: str) -> str:
+    """A folder named by its whole path says where it lies on somebody's machine: its own name is enough."""
+    return Path(name).name if Path(name).is_absolute() else name
 
 
 def _licences(told: Mapping[str, Any]) -> str:
