@@ -19,6 +19,7 @@ from curation.errors import ConfigError
 from curation.row_losses import read_row_losses
 from curation.runs import METRICS, read_run
 from curation.store.journal import open_journal
+from curation.templates.hashing import tokenizer_hash
 from tests.tiny_model import tiny_model
 from tests.trainings import place, small, source
 from train.batches import flattened
@@ -26,7 +27,9 @@ from train.encode import Encoded, encode_all
 from train.loss import token_losses
 from train.model.adapter import load_adapter
 from train.model.attention import register_packed
+from train.model.check import fingerprint
 from train.model.load import load_base
+from train.model.template import stored_template
 from train.preflight import prepare
 from train.run import TrainingResult, train
 
@@ -70,6 +73,10 @@ def test_a_training_leaves_a_folder_that_tells_all(usual: tuple[TrainingResult, 
     assert run.version == {"name": "v1", "id": "ab" * 16, "source": "store", "rows": {"train": 24, "validation": 6}}
     assert (run.hardware["precision"], list(run.seeds)) == ("fp32", [1])
     assert run.packages["torch"] == torch.__version__.split("+")[0] or run.packages["torch"] == torch.__version__
+    assert run.template is not None
+    template = stored_template(run.template, result.folder / "template", base)
+    hashes = (template.sha256, tokenizer_hash(base), fingerprint(template, base))
+    assert (run.template["sha256"], run.tokenizer_sha256, run.fingerprint) == hashes
     assert run.config is not None
     assert run.config["learning_rate"] == 1e-2
     assert json.loads((result.folder / "adapter" / "adapter_config.json").read_text())["r"] == 4
