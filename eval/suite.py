@@ -77,6 +77,7 @@ class Suite:
     slices: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     gates: Gates = field(default_factory=Gates)
+    about: str = ""  # what it measures and what not, in a sentence
 
     @property
     def is_test(self) -> bool:
@@ -101,6 +102,7 @@ class Suite:
             "gates": {"arc_margin": self.gates.arc_margin},
         }
         told |= {"labels": list(self.labels)} if self.labels else {}
+        told |= {"about": self.about} if self.about else {}
         if self.gates.primary:
             told["gates"]["primary"] = self.gates.primary
         return told
@@ -139,6 +141,7 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         given["split"] = None
     for key in ("slices", "labels"):
         given |= {key: tuple(values[key])} if key in values else {}
+    given |= {"about": " ".join(values["about"].split())} if "about" in values else {}
     made = Suite(name=name, **given, **_parts(values))
     for choice in made.metrics:
         check_name(choice.name)

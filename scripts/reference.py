@@ -20,7 +20,7 @@ _MADE: Final = "<!-- made by `python -m scripts.reference`; change the code or t
 # Page, what it is about, and the schemas on it. Training has a page of its own, with more to say: docs/training.md.
 _PAGES: Final = {
     "settings": ("The YAML files of a workspace", ("recipe", "suite", "variants", "taxonomy", "workspace")),
-    "files": ("What Curate reads and writes", ("record", "predictions", "patch", "manifest", "pack", "run")),
+    "files": ("What Curate reads and writes", ("record", "predictions", "patch", "review", "manifest", "pack", "run")),
 }
 _FILES: Final = {
     "recipe": "`recipe.yaml`",
@@ -31,6 +31,7 @@ _FILES: Final = {
     "record": "A row in its canonical form",
     "predictions": "A line for `curate import-predictions`",
     "patch": "A line of a file under `patches/`",
+    "review": "A line of `curate tag --export`",
     "manifest": "`manifest.json` of an export",
     "pack": "`pack.json` inside a pack",
     "run": "`run.json` of a run",

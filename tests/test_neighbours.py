@@ -18,10 +18,12 @@ from curation.join import jaccard_of
 from curation.patches import load_patches
 from curation.patches.spent import spent_items
 from curation.row_losses import FILE, ROW_LOSSES
+from curation.runs import run_place
 from curation.shingles import shingle
 from curation.store import open_store
 from curation.store.journal import open_journal
-from curation.store.tags import tag_events, tags
+from curation.store.tags import OK, Tag, add_tags, new_id, tag_events, tags
+from curation.workspace import open_workspace
 from eval.blame import blame
 from eval.folder import EvalFolder
 from eval.nearest import ShingleIndex, nearest
@@ -201,6 +203,23 @@ def test_autotag_says_the_rates_the_source_and_the_command(here: Path, capsys: C
     told = json.loads(capsys.readouterr().out)
     assert (told["added"], told["tags"]["contradicts reference"]["found"]) == (0, 9)
     assert told["tags"]["contradicts reference"]["sources"][0]["source"] == BAD
+
+
+def test_autotag_tells_what_people_said_and_where_that_points(here: Path, capsys: Capture) -> None:
+    run = evaluated(here, [*learned(), asked(34, "E-529 means that the print head has no oil.")])
+    wrong = list(found_by(run, here).found["contradicts reference"])[:4]
+    given = [Tag(new_id(), one, run.of.name, "wrong fact", author="ana") for one in wrong]
+    given += [Tag(new_id(), one, run.of.name, OK, author="bo") for one in wrong[:1]]
+    with open_journal(run_place(open_workspace(here)).journal) as journal:
+        add_tags(journal, given)
+    assert main(["autotag", "-C", str(here), run.of.name, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["reviewed"]["wrong fact"]["found"] == 4
+    assert told["reviewed"]["wrong fact"]["sources"][0]["source"] == BAD
+    events = told["tags"]["contradicts reference"]["events"]
+    assert len(events) == told["tags"]["contradicts reference"]["found"] == 9
+    assert main(["autotag", "-C", str(here), run.of.name]) == 0
+    assert "reviewed: wrong fact 4" in capsys.readouterr().out
 
 
 def test_the_command_it_gives_makes_the_patch(here: Path, run: EvalFolder, capsys: Capture) -> None:

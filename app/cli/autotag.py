@@ -14,6 +14,7 @@ from app.cli.render import Cell, next_commands, page, percent, visible
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
+    from curation.store.journal import Journal
     from curation.workspace import Workspace
     from eval.blame import Blame
     from eval.folder import EvalFolder
@@ -46,6 +47,7 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
+    from eval.blame import blame
     from eval.neighbours import copies
     from eval.tags import RULES
     from eval.tags.runner import predictions_of, rules_named, tag_automatically
@@ -64,15 +66,38 @@ def run(args: Namespace) -> int:
     with open_journal(place.journal) as journal:
         alike = copies(predictions, near.rows) if near else {}
         tagged = tag_automatically(folder, journal, rules=rules, copies=alike, test_too=args.final)
+        reviewed = _reviewed(here, journal, folder, predictions)
     if args.events:
         ids = [event for (tag, _), event in tagged.events.items() if tag == args.events]
         emit(args, {"tag": args.events, "events": ids}, [",".join(ids)])
         return 0
-    _tell(args, folder, tagged, near)
+    _tell(args, folder, tagged, near, {tag: (ids, blame(ids, near) if near else []) for tag, ids in reviewed.items()})
     return 0
 
 
-def _tell(args: Namespace, folder: EvalFolder, tagged: Tagged, near: Neighbours | None) -> None:
+def _reviewed(
+    here: Workspace, journal: Journal, folder: EvalFolder, predictions: list[Prediction]
+) -> dict[str, set[str]]:
+    """Tag -> the outputs that people hold it deserves, commonest first."""
+    from eval.review.people import people
+    from eval.taxonomy import load_taxonomy
+
+    taxonomy = load_taxonomy(here.root)
+    asked = {prediction.id for prediction in predictions}
+    found: dict[str, set[str]] = {}
+    for prediction, names in people(journal, taxonomy, folder.of.name).deserved().items():
+        for name in names & set(taxonomy.tags) if prediction in asked else ():
+            found.setdefault(name, set()).add(prediction)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+def _tell(
+    args: Namespace,
+    folder: EvalFolder,
+    tagged: Tagged,
+    near: Neighbours | None,
+    reviewed: dict[str, tuple[set[str], list[Blame]]],
+) -> None:
     from eval.blame import blame
     from eval.review.rates import rates_of_all
 
@@ -90,6 +115,7 @@ def _tell(args: Namespace, folder: EvalFolder, tagged: Tagged, near: Neighbours 
     clean = len(tagged.predictions) - len(having)
     stored = f"{tagged.added:,} tags stored" + (f", {tagged.taken_back:,} taken back" if tagged.taken_back else "")
     said = [f"{visible(folder.name)}: {len(tagged.predictions):,} outputs, {clean:,} without a tag · {stored}"]
+    said += _reviewed_lines(reviewed)
     said += _blame_lines(folder, names[0], blamed.get(names[0], [])) if names else []
     data: dict[str, Any] = {
         "evaluation": folder.name,
@@ -103,11 +129,28 @@ def _tell(args: Namespace, folder: EvalFolder, tagged: Tagged, near: Neighbours 
                 "low": rate.low,
                 "high": rate.high,
                 "sources": [asdict(row) for row in blamed.get(rate.tag, ())],
+                "events": [event for (tag, _), event in tagged.events.items() if tag == rate.tag],
             }
             for rate in rates
         },
+        "reviewed": {
+            tag: {"found": len(ids), "sources": [asdict(row) for row in sources]}
+            for tag, (ids, sources) in reviewed.items()
+        },
     }
     emit(args, data, page(("tag", "outputs", "share", "95 %"), rows, said))
+
+
+def _reviewed_lines(reviewed: dict[str, tuple[set[str], list[Blame]]]) -> list[str]:
+    """What people said most often, and the source that it points at."""
+    if not reviewed:
+        return []
+    tag, (ids, sources) = next(iter(reviewed.items()))
+    told = f"reviewed: {visible(tag)} {len(ids):,}"
+    if sources and sources[0].p_adjusted <= _SURE:
+        first = sources[0]
+        told += f", {first.near} of {first.n} near {visible(first.source)} ({first.rest_near} of {first.rest_n} others)"
+    return [told]
 
 
 def _blame_lines(folder: EvalFolder, tag: str, sources: list[Blame]) -> list[str]:

@@ -23,6 +23,7 @@ _LAID: Final = {
     "data/benchmarks/science.jsonl": "eval/science_300.jsonl",
     "configs/training.yaml": "training.yaml",
     "suites": "suites",
+    "data/reviews.jsonl": "reviews.jsonl",
     "recipe.yaml": "recipe.yaml",
 }
 # Rows of the sample worth asking about: a near-duplicate, a conversation cut apart, a line that is not JSON.
@@ -46,7 +47,7 @@ def run(args: Namespace) -> int:
 
     root = folder(args) / args.folder
     if not (root / MARKER).exists():
-        _copy_sample(root)
+        copy_sample(root)
     shown = progress()
     try:
         with announcing(shown.note):
@@ -59,7 +60,8 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _copy_sample(root: Path) -> None:
+def copy_sample(root: Path) -> None:
+    """The sample as a workspace, not built yet; ConfigError where something else is in its place."""
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
     there = root.exists()

@@ -2,84 +2,126 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.demo import copy_sample
+from app.cli.loop_findings import Seed, culprit, halves, lines_of, review_counts, shifts, verdict
+from app.cli.loop_steps import Steps
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import visible
-from app.cli.steps import Steps
 from curation.errors import ConfigError
 
-if TYPE_CHECKING:
-    from curation.workspace import Workspace
-
-# Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
-_FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
-_SURE: Final = 0.05  # adjusted p under which a source stands out
+REVIEWS: Final = "data/reviews.jsonl"  # of the workspace: what a person said of answers of earlier runs on v1
+REVIEWER: Final = "reviewed earlier"  # as whom it is stored
 
 
 def add_parser(parser: Parser) -> None:
     command = parser.add_command(
         "loop",
         "the whole loop on the sample data: what better data did, on one page",
-        examples=["curate loop", "curate loop DIR --steps 50"],
-        description="Builds v1, trains two seeds, evaluates, tags by rules, drops the source that the tags point to, "
-        "builds v2, trains two seeds, evaluates, compares, reports. Each step is a command of its own, and shown.",
+        examples=["curate loop", "curate loop DIR --steps 50", "curate loop clean --no-defects --seed 8"],
+        description="Builds v1, trains two seeds side by side, evaluates, tags by rules and from a file of reviews, "
+        "drops the source that the tags point to, builds v2, trains two seeds, evaluates, compares, reports. Every "
+        "step is a command of its own, and shown. Where no source stands out it compares the seeds with each other.",
     )
     command.add_argument(
         "folder", metavar="DIR", nargs="?", default="loop", help="the workspace to make (default: loop)"
     )
     command.add_argument(
-        "--steps", metavar="N", type=whole_number, help="training steps, for a quick look (default: 500)"
+        "--steps", metavar="N", type=whole_number, help="training steps, for a quick look (default: the sample's)"
     )
     command.add_argument("--seeds", metavar="N", type=whole_number, default=2, help="trainings a version (default: 2)")
+    command.add_argument(
+        "--seed", metavar="N", type=whole_number, help="other sample data, and trainings from seed N on"
+    )
+    command.add_argument("--no-defects", action="store_true", help="sample data in which nothing is wrong")
 
 
 def run(args: Namespace) -> int:
-    from curation.workspace import open_workspace
-
-    began = monotonic()
     root = (folder(args) / args.folder).resolve()
     if root.exists():
         raise ConfigError(f"{root}: is there already; name another folder, or remove it")
-    steps = Steps(root, "loop")
-    steps.call("demo", str(root), inside=False)
-    if args.steps:
-        _shorten(root / "configs" / "training.yaml", args.steps)
-    here = open_workspace(root)
-    before = _train_and_ask(steps, here, args.seeds)
-    tagged = steps.told("autotag", before[0])
-    found = _culprit(tagged)
-    data: dict[str, Any] = {"workspace": str(root), "before": before, "blamed": found}
-    lines = [f"loop: {visible(str(root))}"]
-    if found is None:
-        lines.append("no source stands out among the neighbours of what the rules tagged: nothing was changed")
-    else:
-        tag, source, why = found["tag"], found["source"], found["why"]
-        steps.note(f"{tag}: its neighbours come from {source} ({why})")
-        where = "source = '" + source.replace("'", "''") + "'"
-        steps.call("patch", "add", "--drop", "--where", where, "--reason", why, "--as", "loop", "--yes")
-        steps.call("build")
-        steps.call("diff", "v1", "v2")
-        after = _train_and_ask(steps, here, args.seeds)
-        steps.told("autotag", after[0])
-        sides = [",".join(before), ",".join(after)]
-        steps.call("compare", *sides, "--suite", "exam")
-        compared = steps.told("compare", *sides, "--suite", "exam")
-        steps.call("report", *sides, "--suite", "exam")
-        data |= {"after": after, "tags": _changes(here, before[0], after[0], tag), "compare": compared}
-        lines += _lines(data)
-    data["seconds"] = round(monotonic() - began, 1)
-    lines += [
-        "this measures recall of trained facts in new wordings by a model of 2 million parameters, and nothing else",
-        f"{data['seconds']:,.0f} s · next: cd {visible(str(args.folder))} · curate app · curate compare --full",
-    ]
+    steps = Steps(root)
+    try:
+        with _terminable():
+            data, lines = _loop(args, steps)
+    except KeyboardInterrupt:
+        steps.stop()
+        raise KeyboardInterrupt(f"interrupted; {visible(str(root))} is not complete, remove it") from None
+    except BaseException:
+        steps.stop()
+        raise
     emit(args, data, lines)
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within, SIGTERM ends the loop as Ctrl-C does, so that no command of it is left at work."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _loop(args: Namespace, steps: Steps) -> tuple[dict[str, Any], list[str]]:
+    """What it found, for machines and for people."""
+    began = monotonic()
+    root = steps.root
+    seeds = _lay(root, args)
+    steps.call("demo", str(root), inside=False)
+    first = _train_and_ask(steps, seeds)
+    before = [seed.run for seed in first]
+    found = culprit([seed.tagged for seed in first])
+    data: dict[str, Any] = {"workspace": str(root), "seeds": seeds, "before": before, "blamed": found}
+    data["reviews"] = review_counts(first)
+    if found is None:
+        sides = halves(before)
+    else:
+        steps.note(f"{found['tag']}: its neighbours come from {found['source']} ({found['why']})")
+        _drop(steps, found)
+        data["after"] = [seed.run for seed in _train_and_ask(steps, seeds, again=True)]
+        sides = [",".join(before), ",".join(data["after"])]
+    if sides:
+        data |= _compared(steps, sides)
+    data["verdict"] = verdict(data)
+    data["seconds"], data["steps"] = round(monotonic() - began, 1), steps.times
+    done = f"{data['seconds']:,.0f} s · next: cd {visible(str(args.folder))} · curate app · curate compare --full"
+    return data, [f"loop: {visible(str(root))}", *lines_of(data), done]
+
+
+def _lay(root: Path, args: Namespace) -> list[int]:
+    """The sample's workspace, with data drawn anew where other data were asked for; the seeds to train with."""
+    from train.config import load_training_config
+
+    copy_sample(root)
+    config = root / "configs" / "training.yaml"
+    if args.seed is not None or args.no_defects:
+        from data.generate import SEED, generate
+
+        generate(root / "data", SEED if args.seed is None else args.seed, not args.no_defects)
+    if args.steps:
+        _shorten(config, args.steps)
+    first = load_training_config(config).seed if args.seed is None else args.seed
+    return [first + number for number in range(args.seeds)]
 
 
 def _shorten(config: Path, steps: int) -> None:
@@ -90,68 +132,51 @@ def _shorten(config: Path, steps: int) -> None:
     config.write_text("".join(changed), encoding="utf-8")
 
 
-def _train_and_ask(steps: Steps, here: Workspace, seeds: int) -> list[str]:
-    """Train so many seeds on the latest version and put them through both suites; the names of the runs."""
-    from curation.runs import list_runs, read_run, run_place
-
-    experiments = run_place(here).experiments
-    known = {path.name for path in list_runs(experiments)}
-    steps.call("train", "--seeds", str(seeds))
-    runs = [p.name for p in list_runs(experiments) if p.name not in known and read_run(p).kind == "training"]
-    for run in runs:
-        steps.call("eval", run, "--suite", "exam", "--final")
-        steps.call("eval", run, "--suite", "look")
-    return runs
+def _train_and_ask(steps: Steps, seeds: list[int], *, again: bool = False) -> list[Seed]:
+    """Train each seed on the latest version and put it through both suites, as many at once as there are cores."""
+    work = {
+        f"seed {seed}": partial(_one_seed, seed=seed, first=number == 0, last=number == len(seeds) - 1, again=again)
+        for number, seed in enumerate(seeds)
+    }
+    return steps.together(work)
 
 
-def _culprit(told: dict[str, Any]) -> dict[str, str] | None:
-    """The most frequent tag whose neighbours point at one source, and that source; None where no source stands out."""
-    rows = [
-        (-tag["found"], source["p_adjusted"], name, source)
-        for name, tag in told["tags"].items()
-        for source in tag["sources"][:1]
-        if source["p_adjusted"] <= _SURE
-    ]
-    if not rows:
-        return None
-    _, _, name, source = min(rows, key=lambda row: row[:3])
-    why = (
-        f"{source['near']} of {source['n']} '{name}' near it, {source['rest_near']} of {source['rest_n']} of the others"
-    )
-    return {"tag": name, "source": source["source"], "why": why}
+def _one_seed(steps: Steps, *, seed: int, first: bool, last: bool, again: bool) -> Seed:
+    """What needs no training is asked once for all seeds: the base with the first, the baselines with the last."""
+    (trained,) = steps.told("train", "--set", f"seed={seed}")["runs"]
+    run = Path(trained["folder"]).name
+    reviews, tagged = {}, {}
+    if not again:  # the patch is made from validation alone
+        steps.call("eval", run, "--suite", "look", "--no-base")
+        reviews = steps.told("tag", run, "--import", REVIEWS, "--as", REVIEWER)
+        tagged = steps.told("autotag", run)
+    beside = ([] if first else ["--no-base"]) + (["--baselines"] if last and again else [])
+    steps.call("eval", run, "--suite", "exam", "--final", *beside)
+    steps.told("autotag", run, "--final")  # the exam's answers: whether the tag shrinks is seen on these
+    return Seed(run, reviews, tagged)
 
 
-def _changes(here: Workspace, before: str, after: str, tag: str) -> list[dict[str, Any]]:
-    """The targeted tag and every other rule's, on the validation items of one run a side."""
-    from dataclasses import asdict
-
-    from curation.runs import run_place
-    from curation.store.journal import open_journal
-    from curation.store.tags import tags
-    from eval.folder import latest_eval
-    from eval.review.rates import change, deserved, judged
-    from eval.tags import RULES
-
-    place = run_place(here)
-    sides: list[dict[str, set[str]]] = []
-    with open_journal(place.journal) as journal:
-        for run in (before, after):
-            folder = latest_eval(place.experiments / run)
-            assert folder is not None, f"{run} was evaluated"
-            table = folder.predictions(["prediction_id", "item_id"])
-            found = deserved(judged(tags(journal, run, kinds=("rule",))))
-            pairs = zip(table["prediction_id"].to_pylist(), table["item_id"].to_pylist(), strict=True)
-            sides.append({item: found.get(prediction, set()) for prediction, item in pairs})
-    names = [tag, *sorted({rule.tag for rule in RULES if rule.on} - {tag})]
-    return [asdict(change(name, *sides)) for name in names]
+def _drop(steps: Steps, found: dict[str, Any]) -> None:
+    """The patch that drops the blamed source, with the tags behind it, and the next version."""
+    where = "source = '" + found["source"].replace("'", "''") + "'"
+    because = ("--reason", found["why"], "--tags", ",".join(found["events"]))
+    steps.call("patch", "add", "--drop", "--where", where, *because, "--as", "loop", "--yes")
+    steps.call("build")
+    steps.call("diff", "v1", "v2")
 
 
-def _lines(data: dict[str, Any]) -> list[str]:
-    target, *others = data["tags"]
-    lines = [f"dropped: {visible(data['blamed']['source'])}, because {visible(data['blamed']['why'])}", _moved(target)]
-    control = max((row for row in others if row["tag"] in _FORM), key=lambda row: int(row["before"]), default=None)
-    return [*lines, f"control: {_moved(control)}"] if control else lines
+def _compared(steps: Steps, sides: list[str]) -> dict[str, Any]:
+    asked = (*sides, "--suite", "exam")
 
+    def told(one: Steps) -> dict[str, Any]:
+        return one.told("compare", *asked)
 
-def _moved(row: dict[str, Any]) -> str:
-    return f"{row['tag']}: {row['before']} -> {row['after']} of {row['n']} validation outputs (p {row['p']:.2g})"
+    def shown(one: Steps) -> dict[str, Any]:
+        one.call("compare", *asked)
+        return {}
+
+    def reported(one: Steps) -> dict[str, Any]:
+        return one.told("report", *asked)
+
+    compared, _, report = steps.together({"verdict": told, "compare": shown, "report": reported})
+    return {"compare": compared, "report": report, "tags": shifts(steps.root, sides)}

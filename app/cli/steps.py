@@ -63,7 +63,7 @@ class Steps:
         return self._run(words, self._words(words, True), subprocess.PIPE, allowed).decode().splitlines()
 
     def _run(self, words: Sequence[str], command: list[str], out: int, allowed: Sequence[int] = (0,)) -> bytes:
-        print(f"\n$ curate {' '.join(_quoted(word) for word in words)}", file=sys.stderr, flush=True)
+        print(f"\n$ curate {' '.join(quoted(word) for word in words)}", file=sys.stderr, flush=True)
         with _patiently() as asked:
             process = subprocess.Popen(command, env=self._environment, stdout=out)
             said, _ = process.communicate()
@@ -90,5 +90,6 @@ def _patiently() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """As a reader would type it."""
     return f'"{word}"' if " " in word or "'" in word else word

@@ -12,6 +12,7 @@ from app.cli.output import emit
 from app.cli.place import workspace
 from app.cli.tag_adjudicate import adjudicate, check
 from app.cli.tag_endpoint import judge_by_endpoint
+from app.cli.tag_file import export_reviews, import_reviews
 from app.cli.tag_lines import review_all
 from app.cli.tag_pairs import judge_pairs
 from curation.errors import ConfigError
@@ -38,6 +39,8 @@ def add_parser(parser: Parser) -> None:
             "curate tag 3 --adjudicate --as eva",
             "curate tag 2 3 --pairs --as ana",
             "curate tag 3 --endpoint http://localhost:8000/v1 --model judge",
+            "curate tag 3 --export reviews.jsonl --as ana",
+            "curate tag 5 6 --import reviews.jsonl --as ana",
         ],
         description="Without RUN: the last run's newest evaluation. Several runs are shown mixed, and never named. "
         "While nobody else has judged anything, a tenth of what you saw comes again, unsaid.",
@@ -63,6 +66,8 @@ def add_parser(parser: Parser) -> None:
     )
     command.add_argument("--final", action="store_true", help="review outputs of the test split too")
     command.add_argument("--spend", action="store_true", help="allow patches from test items; they are spent by it")
+    command.add_argument("--export", metavar="FILE", help="write what you said of these outputs, by item and output")
+    command.add_argument("--import", metavar="FILE", help="say it again of the outputs here that are the same")
 
 
 def run(args: Namespace) -> int:
@@ -82,6 +87,10 @@ def run(args: Namespace) -> int:
             return judge_pairs(args, folders, journal, author)
         frame = review_frame(folders, test_too=args.final, fields=[settings.slice[0]] if settings.slice else ())
         taxonomy = load_taxonomy(here.root)
+        if args.export:
+            return export_reviews(args, frame, journal, taxonomy, author)
+        if getattr(args, "import"):
+            return import_reviews(args, frame, journal, taxonomy, author)
         if args.endpoint:
             return judge_by_endpoint(args, frame, journal, taxonomy)
         if args.adjudicate:

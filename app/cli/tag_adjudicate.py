@@ -75,6 +75,6 @@ def check(args: Namespace) -> None:
         raise ConfigError("--outputs names what is decided: add --adjudicate")
     if (args.endpoint is None) != (args.model is None):
         raise ConfigError("--endpoint and --model go together: where the model is, and what it is called there")
-    ways = [f"--{name}" for name in ("pairs", "adjudicate", "endpoint") if getattr(args, name)]
+    ways = [f"--{name}" for name in ("pairs", "adjudicate", "endpoint", "import", "export") if getattr(args, name)]
     if len(ways) > 1:
         raise ConfigError(f"{' and '.join(ways)} contradict each other; give one")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from eval.compare.benchmarks import measured, stored
 from eval.compare.claim import difference
 from eval.compare.exam import Exam, clusters_of
-from eval.compare.gates import is_arc
 from eval.compare.measures import Draws
 from eval.compare.sides import Model
 from eval.metrics.metric import Measured
@@ -17,7 +16,7 @@ from eval.stats.compare import Difference
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One run against the reference model. elsewhere: of each ARC benchmark; empty where it was not run on both."""
+    """One run against the reference model. elsewhere: of each benchmark that both were asked."""
 
     run: str
     version: str | None
@@ -35,7 +34,7 @@ def trade_off(
     found = []
     for model, domain in runs:
         mine = stored(model)
-        names = [name for name in mine if is_arc(name) and name in known and mine[name][0] == known[name][0]]
+        names = [name for name in mine if name in known and mine[name][0] == known[name][0]]
         elsewhere = {}
         for name in names:
             first, second = known[name][1], mine[name][1]

@@ -12,10 +12,12 @@ from eval.measuring import slices_of
 from reports.cells import number, table
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
-from reports.document import Block, Code, Figure, Text
+from reports.document import Block, Code, Figure, Table, Text
 from reports.sections.subject import Subject, suite_of
+from reports.sections.words import change
 from reports.tables import evaluation as tables
 from reports.tables import tags as tag_tables
+from reports.tables.tag_shifts import Shift, tag_shifts
 
 _MOST_SLICES = 20
 _ALIKE = 0.2  # of questions; below, two share a word or two and nothing more
@@ -35,14 +37,42 @@ def tags(of: Subject) -> list[Block]:
     said = tag_tables.verdicts(of.journal, of.folder.name, of.taxonomy) if of.journal is not None else pd.DataFrame()
     scales = [table(said, caption="Verdict and rubrics by people, 0 to 1, of random draws alone.")] * (not said.empty)
     if rates.empty and not said.empty:
-        return [*scales, *_agreement(of)]
+        return [*moved(of), *scales, *_agreement(of)]
     if rates.empty:
-        return [Text("No tags yet: let rules look (curate autotag), or review outputs (curate tag).", "note")]
+        return [
+            *moved(of),
+            Text("No tags yet: let rules look (curate autotag), or review outputs (curate tag).", "note"),
+        ]
     about = "People: of random draws alone, 95 % Wilson interval. Rules: of all outputs."
     blocks: list[Block] = [table(rates, caption=f"{about} counted: outputs with the tag in all.")]
     if (rates["n"] > 0).any():
         blocks.insert(0, Figure("tags", tag_charts.rates(rates), "Share of the outputs with each tag."))
-    return [*blocks, *scales, *_slices(of, of.evaluation, rates, predictions), *_agreement(of)]
+    return [*moved(of), *blocks, *scales, *_slices(of, of.evaluation, rates, predictions), *_agreement(of)]
+
+
+def moved(of: Subject) -> list[Block]:
+    """Tags by rules on both sides of the comparison, those first that a patch between the versions was made from."""
+    found = of.comparison
+    if found is None or of.journal is None:
+        return []
+    shifted = tag_shifts(found, of.journal, of.store, of.root)
+    if not shifted.rows:
+        return []
+    rows = [_shift(row) for row in shifted.rows]
+    columns = ("tag by rule", "patch made from it", found.a.label, found.b.label, "difference", "p", "n")
+    out = f"; left out: {shifted.touched:,} that a patch was made from" if shifted.touched else ""
+    about = (
+        "Share of the exam's answers with each tag, items that no patch between the versions was made from"
+        f"{out}; p under Holm. A tag that no patch was made from is the control: it has no reason to move."
+    )
+    return [Table(columns, rows, frozenset({found.a.label, found.b.label, "p", "n"}), about)]
+
+
+def _shift(row: Shift) -> list[str]:
+    diff = row.diff
+    p = "< 0.001" if diff.p_adjusted < 0.001 else f"{diff.p_adjusted:.3f}"
+    values = (number(diff.value_a), number(diff.value_b), change(diff), p, f"{diff.n:,}")
+    return [row.tag, ", ".join(row.patches) or "-", *values]
 
 
 def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: dict[str, list[str]]) -> list[Block]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from eval.compare.beside import Beside
 from eval.compare.comparison import Comparison
 from eval.compare.sides import Side
 from eval.folder import EvalFolder
@@ -27,6 +28,7 @@ def compared(of: Subject) -> list[Block]:
     if found is None:
         return [Text(f"Not compared: {of.no_comparison}.", "note")]
     rows = [_row(name, one) for name, one in named(found)]
+    baselines = [_baseline(found, one) for one in found.baselines]
     columns = ("what", found.a.label, found.b.label, "difference", "p", "n", "could show", "verdict")
     right = frozenset({found.a.label, found.b.label, "p", "n", "could show"})
     about = (
@@ -37,6 +39,10 @@ def compared(of: Subject) -> list[Block]:
     suite = of.asked[-1] if "--suite" in of.asked else None
     addresses = {(at, 3): address.of_difference((sides[0], sides[1]), row[0], suite) for at, row in enumerate(rows)}
     blocks: list[Block] = [Table(columns, rows, right, about, addresses)]
+    if baselines:
+        against = f"What needs no training, on the same items: {found.b.label} against each baseline."
+        heads = ("baseline", found.primary.name, found.b.label, "difference", "p", "verdict")
+        blocks.append(Table(heads, baselines, frozenset({found.primary.name, found.b.label, "p"}), against))
     if found.floor is not None:
         size = f"{number(found.floor.widest)} apart at most, two more would stay within {number(found.floor.floor)}"
         blocks.append(Text(f"Noise floor: {found.floor.seeds} seeds of one training are {size}, 19 times of 20."))
@@ -62,6 +68,12 @@ def _row(name: str, one: Difference) -> list[str]:
     p = "< 0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}"
     values = [number(one.value_a), number(one.value_b), change(one), p, f"{one.n:,}", number(one.detectable)]
     return [name, *values, one.verdict]
+
+
+def _baseline(found: Comparison, one: Beside) -> list[str]:
+    diff = one.diff
+    p = "< 0.001" if diff.p_adjusted < 0.001 else f"{diff.p_adjusted:.3f}"
+    return [one.name, number(diff.value_a), number(diff.value_b), change(diff), p, diff.verdict]
 
 
 def stored(of: Subject) -> list[Block]:

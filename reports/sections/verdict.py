@@ -20,6 +20,7 @@ def summary_of(found: Comparison) -> list[Text]:
     """The verdict, what it speaks of, the exam, and each benchmark."""
     (a, b), main = found.labels, found.primary
     lines = [Text(sentence(a, b, main), tone(main.verdict)), Text(f"What this speaks of: {found.claim.words}.")]
+    lines += [Text(found.exam.suite.about)] if found.exam.suite.about else []
     lines.append(Text(exam(found)))
     for one in found.benchmarks:
         said = {"passed": "no loss", "failed": "a loss", "cannot tell": "cannot tell whether there is a loss"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ def load_tokenizer(folder: Path) -> Any:
     """The tokenizer of a model's folder, set to pad on the left, as batched generation needs it."""
     from transformers import AutoTokenizer
 
+    # Texts come a row at a time: handing each to another thread costs more than it saves, most of all on busy cores.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:

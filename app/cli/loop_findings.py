@@ -1,0 +1,143 @@
+"""What `curate loop` concludes from what its commands told it: which source is to blame, and what dropping it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from app.cli.render import visible
+
+_SURE: Final = 0.05  # adjusted p under which a source stands out
+# Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
+_FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
+_CANNOT_TELL: Final = "cannot tell"
+_RECALL: Final = (
+    "this measures recall of trained facts in new wordings by a model of 2 million parameters, and nothing else"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A training of the loop, and what `curate tag --import` and `curate autotag` told of its validation answers."""
+
+    run: str
+    reviews: dict[str, Any]
+    tagged: dict[str, Any]
+
+
+def culprit(tagged: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The most frequent tag whose neighbours point at one source, the same in every seed; None where there is none.
+
+    One seed alone may point somewhere by chance: of 20 comparisons one does.
+    """
+    blamed = [_pointing(told) for told in tagged]
+    shared = [key for key in blamed[0] if all(key in other for other in blamed)] if blamed else []
+    if not shared:
+        return None
+    tag, source = min(shared, key=lambda key: (-sum(told["tags"][key[0]]["found"] for told in tagged), key))
+    first = blamed[0][tag, source]
+    near, rest = f"{first['near']} of {first['n']}", f"{first['rest_near']} of {first['rest_n']}"
+    why = f"{near} '{tag}' near it, {rest} of the others"
+    more = {"reviewed": [_reviewed(told, source) for told in tagged]}
+    return {"tag": tag, "source": source, "why": why, "events": tagged[0]["tags"][tag].get("events", []), **more}
+
+
+def _pointing(told: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(tag, source) -> the counts, where the source stands out."""
+    return {
+        (name, source["source"]): source
+        for name, tag in told["tags"].items()
+        for source in tag["sources"][:1]
+        if source["p_adjusted"] <= _SURE
+    }
+
+
+def _reviewed(told: dict[str, Any], source: str) -> dict[str, Any] | None:
+    """The tag that people gave most often, and how much of it lies near the source; None where nobody gave any."""
+    for tag, found in told.get("reviewed", {}).items():
+        at = next((one for one in found["sources"] if one["source"] == source), None)
+        return {"tag": tag, "found": found["found"], "near": at}
+    return None
+
+
+def review_counts(seeds: Sequence[Seed]) -> dict[str, int]:
+    """How many of the committed reviews applied to each seed's answers, and how many were skipped, added up."""
+    names = ("lines", "used", "other_output", "not_asked", "outputs")
+    return {name: sum(seed.reviews.get(name, 0) for seed in seeds) for name in names}
+
+
+def halves(runs: Sequence[str]) -> list[str]:
+    """Seeds of one version against the others of it: what chance alone does. Nothing where there is but one."""
+    middle = len(runs) // 2
+    return [",".join(runs[:middle]), ",".join(runs[middle:])] if middle else []
+
+
+def verdict(data: dict[str, Any]) -> str:
+    """Of the change of the data on the primary metric; where nothing was changed nobody can tell what a change does."""
+    return str(data["compare"]["primary"]["verdict"]) if "after" in data else _CANNOT_TELL
+
+
+def shifts(root: Path, sides: Sequence[str]) -> list[dict[str, Any]]:
+    """Every rule's tag on the exam's items, the targeted one first: the table of the report."""
+    from curation.workspace import open_workspace
+    from eval.compare.comparison import Settings
+    from reports.sections.subject import subject
+    from reports.tables.tag_shifts import tag_shifts
+
+    of = subject(open_workspace(root), root, sides, Settings(suite="exam"))
+    if of.comparison is None or of.journal is None:
+        return []
+    found = tag_shifts(of.comparison, of.journal, of.store, of.root)
+    return [{"tag": row.tag, "patches": list(row.patches), **asdict(row.diff)} for row in found.rows]
+
+
+def lines_of(data: dict[str, Any]) -> list[str]:
+    """On a screen: why what was dropped, what it did, on which tag, beside what must not move."""
+    counts, blamed = data["reviews"], data["blamed"]
+    told = f"reviews: {counts['used']:,} of {counts['lines']:,} apply to these answers"
+    lines = [f"{told} ({counts['other_output']:,} skipped, another answer; {counts['not_asked']:,} not asked)"]
+    if blamed is None:
+        lines.append(
+            "no source stands out among the neighbours of what rules tagged in every seed: nothing was changed,"
+        )
+        lines.append(f"so what better data would do: {_CANNOT_TELL}; below, seeds of one version against each other")
+    else:
+        lines.append(f"dropped: {visible(blamed['source'])}, because {visible(blamed['why'])}")
+        lines += _said_by_people(blamed)
+    if "compare" in data:
+        lines.append(visible(data["compare"]["sentence"]))
+        lines.append(f"what this speaks of: {visible(data['compare']['claim']['words'])}")
+        lines += _tag_lines(data["tags"])
+        lines += [_beside(one) for one in data["compare"]["benchmarks"]]
+    return [*lines, _RECALL]
+
+
+def _said_by_people(blamed: dict[str, Any]) -> list[str]:
+    said = [one for one in blamed["reviewed"] if one and one["near"]]
+    if not said:
+        return []
+    first = said[0]
+    near = f"{first['near']['near']} of {first['near']['n']}"
+    rest = f"{first['near']['rest_near']} of {first['near']['rest_n']}"
+    told = f"reviewed: '{visible(first['tag'])}' {first['found']:,} in the first seed"
+    return [f"{told}; {near} near it, {rest} of the others"]
+
+
+def _tag_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    target = next((row for row in rows if row["patches"]), None)
+    form = [row for row in rows if row["tag"] in _FORM]
+    control = max(form, key=lambda row: float(row["value_a"]), default=None)
+    lines = [_moved("targeted", target)] if target else []
+    return [*lines, _moved("control", control)] if control else lines
+
+
+def _moved(role: str, row: dict[str, Any]) -> str:
+    share = f"{row['value_a']:.3f} -> {row['value_b']:.3f} of the exam's answers"
+    return f"{role}: {row['tag']} {share}, {row['diff']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def _beside(one: dict[str, Any]) -> str:
+    diff = one["diff"]
+    return f"{visible(one['name'])} beside it: {diff['value_a']:.3f} -> {diff['value_b']:.3f}, {diff['diff']:+.3f}"
