@@ -9,7 +9,7 @@ from typing import Final
 
 from curation.errors import ConfigError
 from curation.store.journal import Journal
-from curation.store.tags import Draw, Tag, add_draws, add_tags, draws, new_id
+from curation.store.tags import Draw, Tag, add_draws, add_tags, draws, new_id, tags_by_id
 from eval.neighbours import Neighbour
 from eval.review.frame import Frame, Shown
 from eval.review.judgement import Judgement, events_of
@@ -46,7 +46,9 @@ class Review:
         self._draws = drawn(
             frame.candidates(), author, settings, history=history, flips=flips, disputed=said.disputed()
         )
-        self._ahead: deque[Draw] = deque()
+        self._ahead: deque[Draw] = deque()  # at most one of a prediction: a judgement says which one it answers by that
+        self._later: list[Draw] = []  # repeats of what still waits for its first look
+        self._counting: dict[str, list[Draw]] = {}  # random draws that a waiting prediction answers along with its own
         self._said: list[tuple[Draw, list[Tag]]] = []
         self._data = data
         self._patches: dict[str, str] = {}  # prediction -> the patch that was proposed with its judgement
@@ -59,11 +61,15 @@ class Review:
     def ahead(self, count: int = 20) -> list[Shown]:
         """The next predictions to show, fewer at the end; asked again it gives the same until they are judged."""
         while len(self._ahead) < count:
-            draw = next(self._draws, None)
+            draw = self._ready() or next(self._draws, None)
             if draw is None:
                 break
-            if draw.prediction_id in self._judged and draw.queue != REPEAT:
+            if draw.queue == REPEAT:
+                (self._later if self._waits(draw) else self._ahead).append(draw)
+            elif draw.prediction_id in self._judged:
                 add_draws(self.journal, [draw])  # drawn at random, and already judged: it counts, unshown
+            elif self._waits(draw):
+                self._counting.setdefault(draw.prediction_id, []).append(draw)  # it counts once it is judged
             else:
                 self._ahead.append(draw)
         return [self.frame.shown(draw.prediction_id) for draw in list(self._ahead)[:count]]
@@ -90,17 +96,20 @@ class Review:
     def judge(self, said: Judgement) -> list[Tag]:
         """Store what was said of a prediction that was shown, and give its events; when this returns it is on disk.
 
-        A judgement sent again is stored once. ConfigError for a tag that the taxonomy does not have, or a
-        prediction that was not before this person.
+        A judgement sent again (its `event` says so) is stored once. ConfigError for a tag that the taxonomy does not
+        have, or a prediction that is not before this person: another judgement of one that they judged, too.
         """
+        if sent := self._sent_before(said):
+            return sent
         draw = next((d for d in self._ahead if d.prediction_id == said.prediction_id), None)
         if draw is None:
-            known = next((held for d, held in self._said if d.prediction_id == said.prediction_id), None)
-            if known is not None:
-                return known
+            if said.prediction_id in self._judged:
+                raise ConfigError(
+                    f'prediction "{said.prediction_id}" was judged by {self.author} before; undo that first'
+                )
             raise ConfigError(f'prediction "{said.prediction_id}" was not shown to {self.author}')
         events = self._events(draw, said)
-        add_tags(self.journal, events, [draw])
+        add_tags(self.journal, events, [draw, *self._counting.pop(draw.prediction_id, ())])
         self._ahead.remove(draw)
         self._judged.add(draw.prediction_id)
         self._said.append((draw, events))
@@ -120,8 +129,32 @@ class Review:
         add_tags(self.journal, taken)
         if draw.queue != REPEAT:
             self._judged.discard(draw.prediction_id)
+            self._hold_back(draw.prediction_id)
         self._ahead.appendleft(draw)
         return self.frame.shown(draw.prediction_id)
+
+    def _waits(self, draw: Draw) -> bool:
+        return any(one.prediction_id == draw.prediction_id for one in self._ahead)
+
+    def _ready(self) -> Draw | None:
+        """A repeat that was held back, once its first look is over."""
+        draw = next((d for d in self._later if d.prediction_id in self._judged and not self._waits(d)), None)
+        if draw is not None:
+            self._later.remove(draw)
+        return draw
+
+    def _hold_back(self, prediction_id: str) -> None:
+        """Its first look is to come again: its repeat waits."""
+        self._later += [draw for draw in self._ahead if draw.prediction_id == prediction_id]
+        self._ahead = deque(draw for draw in self._ahead if draw.prediction_id != prediction_id)
+
+    def _sent_before(self, said: Judgement) -> list[Tag]:
+        """The stored events of a judgement that comes a second time, from this session or one before it."""
+        if not said.event or said.prediction_id not in self._judged:
+            return []
+        run = self.frame.run_of(said.prediction_id)
+        ids = [tag.id for tag in events_of(said, run, self.taxonomy, self.author)]
+        return tags_by_id(self.journal, ids)
 
     def _events(self, draw: Draw, said: Judgement) -> list[Tag]:
         author = self.author + SECOND_LOOK * (draw.queue == REPEAT)

@@ -24,17 +24,17 @@ function make(root) {
     lab.sequence = Math.max(lab.sequence, data.acknowledged);
     lab.pending = lab.pending.filter((event) => event.seq > data.acknowledged);
     const waiting = new Set(lab.pending.map((event) => event.id));
-    const held = new Set(lab.queue.map((item) => item.id));
+    const before = lab.queue[0] && lab.queue[0].id;
     const offered = data.items.filter((item) => !waiting.has(item.id));
     if (lab.queue.length === 0) lab.queue = offered;
     else {
       // What is on screen stays on screen; behind it the server's order holds.
       const [first] = lab.queue;
-      const still = data.items.filter((item) => item.id === first.id);  // with its nearest rows, which may have come since
+      const still = data.items.filter((item) => item.id === first.id).slice(0, 1);  // with its nearest rows, which may have come since
       lab.queue = still.length || !lab.pending.length ? [...still, ...offered.filter((i) => i.id !== first.id)] : lab.queue;
       if (!lab.queue.length) lab.queue = offered;
     }
-    lab.show(!held.has(lab.queue[0] && lab.queue[0].id));
+    lab.show(before !== (lab.queue[0] && lab.queue[0].id));  // what was chosen was chosen for the item on screen
   };
 
   lab.show = (fresh) => {

@@ -64,7 +64,7 @@ def _panel(review: Review, author: str) -> None:
                 else:
                     review.judge(event.judgement)
             except CurateError as error:
-                state["refused"] = str(error)
+                state.setdefault("refused", []).append(str(error))
             state["acknowledged"] = event.sequence
 
     _told(state)
@@ -78,7 +78,8 @@ def _told(state: Any) -> None:
     """What became of the last change of the data; its text may hold data, so it is shown letter by letter."""
     if "refused" in state:
         st.error("Not done:")
-        plain(state.pop("refused"))
+        for refused in state.pop("refused"):
+            plain(refused)
     if "made" in state:
         made: Proposed = state.pop("made")
         st.success(f"{made.patch}: {made.rows:,} rows, in the next build. Back: u, or curate patch drop {made.patch}")
