@@ -14,7 +14,6 @@ from curation.errors import ConfigError, did_you_mean
 from eval.arc.settings import ChoiceSettings
 from eval.generation.settings import GenerationSettings
 from eval.items import Turns
-from eval.metrics import check_name
 
 SCHEMA: Final = "suite.schema.json"
 FOLDER: Final = "suites"  # in a workspace
@@ -144,6 +143,8 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
     given |= {"about": " ".join(values["about"].split())} if "about" in values else {}
     made = Suite(name=name, **given, **_parts(values))
     for choice in made.metrics:
+        from eval.metrics import check_name  # with all metrics behind it, which most readers of a suite do not need
+
         check_name(choice.name)
     if made.primary.metric not in {choice.name for choice in made.metrics}:
         hint = did_you_mean(made.primary.metric, [choice.name for choice in made.metrics])

@@ -13,8 +13,6 @@ from curation.runs import RunPlace, read_run
 from curation.store import Store
 from curation.store.journal import open_journal
 from curation.store.tags import tags
-from eval.compare.comparison import Settings, compare
-from eval.compare.sides import chosen
 from eval.folder import EvalFolder
 
 
@@ -54,6 +52,9 @@ def failing_gates(place: RunPlace, store: Store | None) -> list[Todo]:
 
     Apart from `todo`, since it takes a comparison.
     """
+    from eval.compare.comparison import Settings, compare  # half a second, and `todo` does without
+    from eval.compare.sides import chosen
+
     try:
         found = compare(place.experiments, chosen(place.experiments, []), store, Settings())
     except CurateError:  # no base, not evaluated, or otherwise: `todo` has said what is missing

@@ -147,3 +147,9 @@ def test_headers_forbid_other_hosts() -> None:
     rules = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
     assert rules["frame-ancestors"] == "'none'"
     assert not any("http" in rule or "*" in rule for rule in rules.values())
+
+
+def test_the_first_screens_wait_for_no_chart_and_no_metric() -> None:
+    from benchmarks.first_screen import measure
+
+    assert measure(1)["heavy"] == []

@@ -16,12 +16,13 @@ HERE = ROOT / "app" / "dashboard" / "labeller"
 MOUNT = """async (source) => {
   const { default: component } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   window.sent = [];
+  window.asked = [];
   window.told = (ids, acknowledged) => component({
     parentElement: document.body,
-    setTriggerValue: (_, events) => window.sent.push(...events),
+    setTriggerValue: (name, value) => name === "asked" ? window.asked.push(value) : window.sent.push(...value),
     data: {
-      items: ids.map((id) => ({ id, turns: [], output: id, reference: null, rules: [], near: [], add: "" })),
-      acknowledged, tags: [["f", "wrong fact", ""]], verdicts: [], rubrics: [], changes: [], progress: "",
+      items: ids.map((id) => ({ id, turns: [], output: id, reference: null, rules: [], near: null, add: "" })),
+      acknowledged, tags: [["f", "wrong fact", ""]], verdicts: [], rubrics: [], changes: [["D", "drop row", ""]], progress: "",
     },
   });
 }"""
@@ -61,3 +62,16 @@ def test_an_output_that_waits_to_be_stored_is_not_shown_again(page: Any) -> None
     for event in page.evaluate("window.sent"):
         judged[event["seq"]] = event["id"]
     assert [judged[number] for number in sorted(judged)] == list("abcad")
+
+
+def test_nearest_rows_are_asked_for_once_and_only_where_something_was_chosen(page: Any) -> None:
+    told(page, "abc", 0)
+    page.keyboard.press("o")
+    page.keyboard.press("f")
+    page.keyboard.press("f")
+    page.keyboard.press("f")
+    assert page.evaluate("window.asked") == ["b"]
+    page.keyboard.press("D")  # a second time, should the answer have been lost
+    assert "being looked up" in page.locator(".state").inner_text()
+    assert page.evaluate("window.asked") == ["b", "b"]
+    assert page.locator(".lab").get_attribute("data-item") == "b"

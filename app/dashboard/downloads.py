@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -16,6 +15,8 @@ def charted(chart: Any, table: pd.DataFrame, name: str) -> None:
     if table.empty:
         st.info("Nothing to draw yet.")
         return
+    import altair as alt  # only where something is drawn: tables come without waiting for it
+
     if not isinstance(chart, alt.FacetChart):
         # As wide as the page, and as high as the chart says: axes and legends come on top, not out of the bars.
         chart = chart.properties(autosize={"type": "fit-x", "contains": "padding"})

@@ -45,12 +45,13 @@ def labeller(
     rules: Mapping[str, Sequence[str]],
     near: Mapping[str, Sequence[Neighbour]],
     on_events: Any,
+    on_asked: Any,
 ) -> None:
     """Show the first item and hold the others; `on_events` is called when events have come (see `events`).
 
     `acknowledged` is the number of the last event that is on disk; the page sends again what came after it.
-    `rules` are the automatic tags of predictions, `near` the training rows nearest to them; the page shows both once
-    the person has chosen a tag.
+    `rules` are the automatic tags of predictions; the page shows them once the person has chosen a tag. Then it also
+    asks for the training rows nearest to the output, unless they are in `near`: `on_asked`, with its id in `asked`.
     """
     mounted = st.components.v2.component(
         "curate_labeller",
@@ -59,7 +60,7 @@ def labeller(
         js=(_HERE / "labeller.js").read_text(encoding="utf-8"),
     )
     data = {
-        "items": [_sent(item, rules.get(item.prediction_id, ()), near.get(item.prediction_id, ())) for item in items],
+        "items": [_sent(item, rules.get(item.prediction_id, ()), near.get(item.prediction_id)) for item in items],
         "acknowledged": acknowledged,
         "tags": [[key, name, taxonomy.tags[name].definition] for key, name in taxonomy.hotkeys().items()],
         "verdicts": [[key, name] for key, name in VERDICT_KEYS.items()],
@@ -67,7 +68,7 @@ def labeller(
         "changes": [[key, name, title] for key, (name, title) in _CHANGES.items()],
         "progress": progress,
     }
-    mounted(key="labeller", data=data, on_events_change=on_events)
+    mounted(key="labeller", data=data, on_events_change=on_events, on_asked_change=on_asked)
 
 
 def events(sent: Any, acknowledged: int) -> list[Event]:
@@ -110,7 +111,7 @@ def _row(near: Neighbour) -> dict[str, str]:
     return {"row": row.row_id, **shown, "edit": row.answer if visible(row.answer) == row.answer else ""}
 
 
-def _sent(item: Shown, rules: Sequence[str], near: Sequence[Neighbour]) -> dict[str, Any]:
+def _sent(item: Shown, rules: Sequence[str], near: Sequence[Neighbour] | None) -> dict[str, Any]:
     turns = [[str(m["role"]), _short(str(m.get("content") or ""))] for m in item.messages]
     reference = None if item.reference is None else _short(item.reference)
     return {
@@ -119,7 +120,7 @@ def _sent(item: Shown, rules: Sequence[str], near: Sequence[Neighbour]) -> dict[
         "output": _short(item.output),
         "reference": reference,
         "rules": list(rules),
-        "near": [_row(one) for one in near],
+        "near": None if near is None else [_row(one) for one in near],
         "add": _start(item),
     }
 

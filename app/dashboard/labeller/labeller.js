@@ -7,13 +7,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const lab = known || make(parentElement);
   instances.set(parentElement, lab);
   lab.send = (events) => setTriggerValue("events", events);
+  lab.ask = (id) => setTriggerValue("asked", id);
   lab.take(data);
   return lab.leave;
 }
 
 function make(root) {
   const find = (selector) => root.querySelector(selector);
-  const lab = { queue: [], pending: [], sequence: 0, chosen: new Set(), verdict: "", levels: new Map(), row: 0, change: "" };
+  const lab = { queue: [], pending: [], sequence: 0, chosen: new Set(), verdict: "", levels: new Map(), row: 0, change: "", asked: "" };
 
   lab.take = (data) => {
     lab.tags = data.tags;
@@ -60,11 +61,14 @@ function make(root) {
     state();
   };
 
-  // The training rows nearest to the output: like what rules said, they are shown once something was chosen.
+  // The training rows nearest to the output: like what rules said, they are shown once something was chosen, and the
+  // server looks them up when they are asked for (null until then): what is OK needs none.
   function near(item) {
     const box = find(".near");
     box.replaceChildren();
-    const rows = item && (lab.chosen.size || lab.verdict) ? item.near : [];
+    const wanted = item && (lab.chosen.size || lab.verdict);
+    if (wanted && item.near === null && lab.asked !== item.id) lab.ask(lab.asked = item.id);
+    const rows = (wanted && item.near) || [];
     lab.row = Math.max(0, Math.min(lab.row, rows.length - 1));
     rows.forEach((row, place) => {
       const line = document.createElement("div");
@@ -155,8 +159,12 @@ function make(root) {
 
   // A change of the data goes with the judgement that is its reason; an answer to write is asked for first.
   function propose(item, key) {
-    const row = item.near[lab.row];
+    const row = (item.near || [])[lab.row];
     if (!lab.chosen.size && !lab.verdict) return say("a tag or a verdict first: it is the reason of the change");
+    if (key !== "A" && item.near === null) {
+      lab.ask(lab.asked = item.id);
+      return say("the training rows near this output are being looked up; one moment");
+    }
     if (key !== "A" && !row) return say("no training row is known to be near this output");
     if (key === "D" || key === "S") return submit(item, { op: key, row: row.row, text: "" });
     lab.change = key;
@@ -170,7 +178,7 @@ function make(root) {
     const item = lab.queue[0];
     const text = find(".change").value;
     if (!item || !text.trim()) return;
-    const row = item.near[lab.row];
+    const row = (item.near || [])[lab.row];
     submit(item, { op: lab.change, row: lab.change === "E" && row ? row.row : "", text });
   }
 

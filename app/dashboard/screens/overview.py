@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app.dashboard.comparing import comparison, latest_pairs
 from app.dashboard.downloads import picked, tabled
 from app.dashboard.links import link
 from app.dashboard.place import evaluations, here, place, versions
 from app.dashboard.plain import plain
-from app.dashboard.verdicts import verdict
 from curation.errors import CurateError
 from curation.library import Version
 from eval.folder import EvalFolder
@@ -86,6 +84,13 @@ def _evaluations(done: list[EvalFolder]) -> None:
 
 def _verdicts(done: list[EvalFolder]) -> None:
     st.subheader("Last verdicts")
+    if not done:
+        st.info("Nothing to compare yet: evaluate a run and its base. In a terminal: curate eval")
+        return
+    # Loaded when the rest of the page is drawn already.
+    from app.dashboard.comparing import comparison, latest_pairs
+    from app.dashboard.verdicts import verdict
+
     pairs = latest_pairs(done)
     if not pairs:
         st.info("Nothing to compare yet: evaluate a run and its base. In a terminal: curate eval")

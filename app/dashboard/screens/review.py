@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import streamlit as st
 
@@ -19,8 +19,6 @@ from eval.review.proposals import Proposed, TrainingData
 from eval.review.queues import QUEUES, QueueSettings
 from eval.review.session import Review
 from eval.taxonomy import load_taxonomy
-
-_NEAR_AHEAD: Final = 8  # outputs whose nearest training rows are held ready
 
 
 def show() -> None:
@@ -67,11 +65,15 @@ def _panel(review: Review, author: str) -> None:
                 state.setdefault("refused", []).append(str(error))
             state["acknowledged"] = event.sequence
 
+    def asked() -> None:
+        state["asked"] = str(state["labeller"].asked)
+
     _told(state)
     progress = f"{review.done:,} of {len(review.frame):,} judged by {author}"
     ahead = review.ahead(40)
-    near = {shown.prediction_id: review.near(shown.prediction_id) for shown in ahead[:_NEAR_AHEAD]}
-    labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), near, stored)
+    wanted = [shown.prediction_id for shown in ahead if shown.prediction_id == state.get("asked")]
+    near = {prediction: review.near(prediction) for prediction in wanted}
+    labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), near, stored, asked)
 
 
 def _told(state: Any) -> None:

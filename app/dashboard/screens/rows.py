@@ -12,7 +12,6 @@ from app.dashboard.links import chosen
 from app.dashboard.place import versions
 from app.dashboard.screens import row_browse, row_groups, version_diff
 from curation.library import Version
-from reports.charts import data as charts
 from reports.tables import data as tables
 
 
@@ -30,6 +29,8 @@ def show() -> None:
 
 
 def _account(version: Version) -> None:
+    from reports.charts import data as charts  # where a chart is drawn: the first view has none
+
     st.text(tables.leak_sentence(version))
     sources, reasons = tables.sources(version), tables.reasons(version)
     st.subheader("Units by source")
@@ -45,6 +46,8 @@ def _account(version: Version) -> None:
 
 def _measured(version: Version) -> None:
     """Every number that decided about a row, beside the limit that it was held against."""
+    from reports.charts import data as charts
+
     st.caption("what stages measured of the rows that they dropped or flagged; the line is the limit in force")
     values = tables.measured(version)
     if values.empty:

@@ -14,7 +14,6 @@ from app.dashboard.place import versions
 from app.dashboard.plain import plain
 from curation.diff import EditedRow, VersionDiff
 from curation.library import Version
-from reports.charts import data as charts
 from reports.tables import data as tables
 
 _PAGE = 50
@@ -32,6 +31,8 @@ def show(version: Version) -> None:
     if changes.empty:
         st.info("They hold the same rows, with the same texts, in the same splits.")
         return
+    from reports.charts import data as charts  # where a chart is drawn: the first view has none
+
     charted(charts.changes(changes), changes, "changes")
     if settings := found.settings():
         st.subheader("Settings that differ")
