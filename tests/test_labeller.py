@@ -22,7 +22,8 @@ MOUNT = """async (source) => {
     setTriggerValue: (name, value) => name === "asked" ? window.asked.push(value) : window.sent.push(...value),
     data: {
       items: ids.map((id) => ({ id, turns: [], output: id, reference: null, rules: [], near: null, add: "" })),
-      acknowledged, tags: [["f", "wrong fact", ""]], verdicts: [], rubrics: [], changes: [["D", "drop row", ""]], progress: "",
+      acknowledged, tags: [["f", "wrong fact", ""]], verdicts: [], rubrics: [], changes: [["D", "drop row", ""]],
+      progress: "",
     },
   });
 }"""
