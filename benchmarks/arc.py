@@ -1,9 +1,10 @@
 """ARC beside lm-evaluation-harness: the same log-likelihoods, and the CPU time of both, in one run.
 
-    python -m benchmarks.arc --model FOLDER --data FOLDER [--limit N] [--shots K] [--chat] [--out FILE]
+    python -m benchmarks.arc --model FOLDER... --data FOLDER [--limit N] [--shots K] [--chat] [--out FILE]
 
 FOLDER of --data holds ARC-Easy-Test.jsonl and ARC-Challenge-Test.jsonl, packed with gzip or not, and the train
-files where --shots is given. Needs the extra lm-eval.
+files. Ours is asked once with each of --batch-tokens, the first of which is what the CPU time is told of (0: the
+default), each compared with the harness. Needs the extra lm-eval.
 """
 
 from __future__ import annotations
@@ -31,33 +32,52 @@ def main() -> None:
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", required=True, nargs="+")
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--shots", type=int, default=0)
     parser.add_argument("--chat", action="store_true")
-    parser.add_argument("--batch", type=int, default=32, help="of the harness")
+    parser.add_argument("--batch", type=int, default=8, help="of the harness; faster than 32 here")
+    parser.add_argument("--batch-tokens", type=int, nargs="+", default=[0, 300], help="of ours; 0: the default")
     parser.add_argument("--out", type=Path)
     return parser.parse_args(words)
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
+    import lm_eval
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    told = ("limit", "shots", "chat", "batch", "batch_tokens")
+    versions = {one.__name__: one.__version__ for one in (torch, transformers, lm_eval)}
+    result: dict[str, Any] = {**{name: getattr(args, name) for name in told}, "versions": versions, "models": {}}
+    for model in args.model:
+        result["models"][Path(model).name] = {name: beside(model, args, task) for task, name in SETS.items()}
+    return result
+
+
+def beside(folder: str, args: argparse.Namespace, task: str) -> dict[str, Any]:
+    """One set on one model: ours at every batch size, then the harness."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    torch.set_num_threads(1)
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
-    result: dict[str, Any] = {"model": Path(args.model).name, "limit": args.limit, "shots": args.shots, "sets": {}}
-    for task, name in SETS.items():
-        ours, seconds = scored(model, tokenizer, args, name)
-        theirs, harness_seconds = harness(model, tokenizer, args, task, ours)
-        result["sets"][name] = compared(ours, theirs) | {
-            "cpu_s": round(seconds, 2),
-            "harness_cpu_s": round(harness_seconds, 2),
-            "ratio": round(harness_seconds / seconds, 2),
-        }
-    return result
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    few = argparse.Namespace(**{**vars(args), "limit": 8})  # what is loaded at first use is no part of the times
+    harness(model, tokenizer, few, task, scored(model, tokenizer, folder, few, SETS[task], 0)[0])
+    each = [scored(model, tokenizer, folder, args, SETS[task], size) for size in args.batch_tokens]
+    theirs, harness_seconds = harness(model, tokenizer, args, task, each[0][0])
+    return {
+        **compared(each[0][0], theirs),
+        "cpu_s": round(each[0][1], 2),
+        "harness_cpu_s": round(harness_seconds, 2),
+        "ratio": round(harness_seconds / each[0][1], 2),
+        "other_batches": [
+            {"batch_tokens": size, **compared(ours, theirs), "cpu_s": round(seconds, 2)}
+            for size, (ours, seconds) in list(zip(args.batch_tokens, each, strict=True))[1:]
+        ],
+    }
 
 
 def questions(folder: Path, name: str, part: str) -> Any:
@@ -67,15 +87,17 @@ def questions(folder: Path, name: str, part: str) -> Any:
     return load_benchmark(found[0]).questions
 
 
-def scored(model: Any, tokenizer: Any, args: argparse.Namespace, name: str) -> tuple[Any, float]:
+def scored(
+    model: Any, tokenizer: Any, folder: str, args: argparse.Namespace, name: str, batch_tokens: int
+) -> tuple[Any, float]:
     from curation.templates import load_template
     from eval.arc import ChoiceSettings, score
 
     began = time.process_time()
     asked = questions(args.data, name, "Test")[: args.limit]
     examples = questions(args.data, name, "Train") if args.shots else ()
-    template = load_template(Path(args.model)) if args.chat else None
-    settings = ChoiceSettings(shots=args.shots, chat=args.chat)
+    template = load_template(Path(folder)) if args.chat else None
+    settings = ChoiceSettings(shots=args.shots, chat=args.chat, batch_tokens=batch_tokens or None)
     found = score(model, tokenizer, asked, settings, template=template, examples=examples)
     return found, time.process_time() - began
 
@@ -144,15 +166,17 @@ metadata:
 def compared(ours: Any, theirs: list[Any]) -> dict[str, Any]:
     import numpy as np
 
-    furthest, close, differing = 0.0, [], []
+    furthest, close, differing, rounded = 0.0, [], [], []
     for i, (values, acc, acc_norm) in enumerate(theirs):
         mine = np.array(ours.log_likelihoods[i])
         furthest = max(furthest, float(np.abs(mine - np.array(values)).max()))
         best = np.sort(mine)[::-1]
         best_norm = np.sort(mine / [len(c) for c in ours.questions[i].choices])[::-1]
+        differs = (ours.acc[i], ours.acc_norm[i]) != (acc, acc_norm)
         if min(best[0] - best[1], best_norm[0] - best_norm[1]) <= MARGIN:
             close.append(ours.questions[i].id)
-        elif (ours.acc[i], ours.acc_norm[i]) != (acc, acc_norm):
+            rounded += [ours.questions[i].id] * differs
+        elif differs:
             differing.append(ours.questions[i].id)
     return {
         "questions": len(theirs),
@@ -163,6 +187,7 @@ def compared(ours: Any, theirs: list[Any]) -> dict[str, Any]:
         "furthest_log_likelihood": furthest,
         "differing": differing,
         "closer_than_margin": close,
+        "closer_and_differing": rounded,
     }
 
 

@@ -93,6 +93,16 @@ def test_accuracy_is_of_the_likeliest_choice_and_by_character(loaded: tuple[Any,
     assert ((found.confidence > 0.2) & (found.confidence <= 1)).all()
 
 
+def test_what_is_no_number_is_missing_and_not_wrong(model_folder: Path, loaded: tuple[Any, Any]) -> None:
+    from transformers import AutoModelForCausalLM
+
+    broken = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32).eval()
+    broken.lm_head.weight.data[3, 0] = float("nan")
+    found = score(broken, loaded[1], QUESTIONS[:2])
+    assert np.isnan(found.acc).all()
+    assert np.isnan(found.acc_norm).all()
+
+
 def test_letters_list_every_choice_with_the_labels_of_the_file() -> None:
     text = asked(QUESTIONS[0], ChoiceSettings(regime="letters"))
     assert text == "Question: Which of these is hot?\n1. fire\n2. ice\n3. snow\nAnswer:"
@@ -189,7 +199,7 @@ def test_the_harness_says_the_same(
     args = arc.arguments(
         ["--model", str(model_folder), "--data", str(tmp_path), "--shots", str(shots), *["--chat"] * chat]
     )
-    ours, _ = arc.scored(*loaded, args, "ARC-Easy")
+    ours, _ = arc.scored(*loaded, str(model_folder), args, "ARC-Easy", 0)
     theirs, _ = arc.harness(*loaded, args, "arc_easy", ours)
     found = arc.compared(ours, theirs)
     assert found["questions"] == len(QUESTIONS)

@@ -28,7 +28,7 @@ class Scored:
 
     @property
     def acc(self) -> np.ndarray:
-        """1 where the likeliest choice is right (the first of equals), else 0."""
+        """1 where the likeliest choice is right (the first of equals), else 0; NaN where a log-likelihood is."""
         return np.array([self._hit(q, np.array(v)) for q, v in self._pairs()])
 
     @property
@@ -52,6 +52,8 @@ class Scored:
 
     @staticmethod
     def _hit(question: Question, values: np.ndarray) -> float:
+        if np.isnan(values).any():  # what a model could not say is not wrong
+            return float("nan")
         return float(values.argmax() == question.right)
 
 

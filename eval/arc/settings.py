@@ -25,12 +25,12 @@ class ChoiceSettings:
     seed: int = HARNESS_SEED
     chat: bool = False
     bos: Bos = "tokenizer"
-    batch_tokens: int = 4096  # tokens in one forward pass, padding included
+    batch_tokens: int | None = None  # in one forward pass, padding included; None: what suits the device
 
     def __post_init__(self) -> None:
         if self.shots < 0:
             raise ConfigError(f"shots must be at least 0, not {self.shots}")
-        if self.batch_tokens < 1:
+        if self.batch_tokens is not None and self.batch_tokens < 1:
             raise ConfigError(f"batch_tokens must be at least 1, not {self.batch_tokens}")
 
     def signature(self) -> str:
