@@ -14,7 +14,7 @@ import orjson
 
 from eval.folder import EvalFolder
 from eval.generation import GenerationSettings, Item, Responses, generate_batches, open_responses
-from eval.likelihood import Asked, likelihoods
+from eval.likelihood import Asked, label_likelihoods, likelihoods
 from eval.subject import Subject, short_hash
 from train.model.of_run import Loaded
 
@@ -29,19 +29,21 @@ def _untold(done: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The open files of a model's answers and of its likelihoods of gold answers."""
+    """The open files of a model's answers, of its likelihoods of gold answers, and of the labels of a label task."""
 
     generated: Responses
     scored: Responses
     settings: GenerationSettings
     key: str  # names model and settings; part of each prediction's id
+    labels: tuple[str, ...] = ()
+    labelled: Responses | None = None
 
     def pending(self, folder: EvalFolder) -> tuple[int, int]:
         """How many answers, and how many likelihoods, are still to be computed."""
         counts = [0, 0]
         for row in _rows(folder, ["item_id", "prompt_sha256", "sha256"]):
             counts[0] += not self.generated.has(_asked_key(row))
-            counts[1] += not self.scored.has(_scored_key(row))
+            counts[1] += not self._is_scored(row)
         return counts[0], counts[1]
 
     def generate(
@@ -57,20 +59,31 @@ class Answers:
             advance(done)
 
     def score(self, loaded: Loaded, folder: EvalFolder, limit: int | None = None, advance: Advance = _untold) -> None:
-        """Likelihoods of the gold answers that have none yet, at most `limit`."""
-        rows = _rows(folder, ["item_id", "messages", "tools", "answer", "sha256"])
-        asked = (Item(_scored_key(row), _record(row)) for row in rows)
-        todo = (Asked(*one[:2]) for one in islice(self.scored.pending(asked), limit))
+        """Likelihoods of the gold answers (and of all labels) that have none yet, at most `limit`."""
         done = 0
-        for batch in likelihoods(loaded, todo):
+        for batch in likelihoods(loaded, self._todo(self.scored, folder, limit)):
             lines = ({"item_id": one.key, "nll": one.nll, "tokens": one.tokens, "detail": one.detail} for one in batch)
             self.scored.append(list(lines))
             done += len(batch)
             advance(done)
+        if self.labelled is not None:
+            for told in label_likelihoods(loaded, self._todo(self.labelled, folder, limit), self.labels):
+                found = ({"item_id": one.key, "logliks": one.logliks, "detail": one.detail} for one in told)
+                self.labelled.append(list(found))
+
+    def _is_scored(self, row: Mapping[str, Any]) -> bool:
+        key = _scored_key(row)
+        return self.scored.has(key) and (self.labelled is None or self.labelled.has(key))
+
+    @staticmethod
+    def _todo(kept: Responses, folder: EvalFolder, limit: int | None) -> Iterator[Asked]:
+        rows = _rows(folder, ["item_id", "messages", "tools", "answer", "sha256"])
+        asked = (Item(_scored_key(row), _record(row)) for row in rows)
+        return (Asked(*one[:2]) for one in islice(kept.pending(asked), limit))
 
 
 @contextmanager
-def open_answers(subject: Subject, settings: GenerationSettings) -> Iterator[Answers]:
+def open_answers(subject: Subject, settings: GenerationSettings, labels: tuple[str, ...] = ()) -> Iterator[Answers]:
     """What this very model has answered before, with these settings; StoreBusyError if another process is at it."""
     identity = subject.identity()
     generating = {"model": identity, "generation": settings.as_json()}
@@ -79,7 +92,12 @@ def open_answers(subject: Subject, settings: GenerationSettings) -> Iterator[Ans
     with ExitStack() as stack:
         generated = stack.enter_context(open_responses(outputs / f"answers-{key}.jsonl", generating))
         scored = outputs / f"likelihood-{short_hash(identity)}.jsonl"
-        yield Answers(generated, stack.enter_context(open_responses(scored, {"model": identity})), settings, key)
+        likely = stack.enter_context(open_responses(scored, {"model": identity}))
+        labelled = None
+        if labels:
+            asked = {"model": identity, "labels": list(labels)}
+            labelled = stack.enter_context(open_responses(outputs / f"labels-{short_hash(asked)}.jsonl", asked))
+        yield Answers(generated, likely, settings, key, labels, labelled)
 
 
 def write_predictions(folder: EvalFolder, answers: Answers, run: str, touched: Collection[str] | None) -> None:
@@ -98,10 +116,14 @@ def prediction_id(run: str, item: str, sample: int = 0) -> str:
 def _predictions(
     folder: EvalFolder, answers: Answers, run: str, touched: Collection[str] | None
 ) -> Iterator[dict[str, Any]]:
-    with _Lookup(answers.generated.path) as generated, _Lookup(answers.scored.path) as scored:
+    with ExitStack() as stack:
+        generated, scored = (stack.enter_context(_Lookup(one.path)) for one in (answers.generated, answers.scored))
+        labelled = stack.enter_context(_Lookup(answers.labelled.path)) if answers.labelled else None
         for row in _rows(folder, None):
             asked = generated.get(_asked_key(row)) or {"finish_reason": "missing", "detail": "was not asked"}
             likely = scored.get(_scored_key(row)) or {}
+            if labelled is not None:
+                likely = {**likely, "label_logliks": (labelled.get(_scored_key(row)) or {}).get("logliks")}
             clean = None if touched is None else row["item_id"] not in touched
             yield {**prediction(row, f"{run}:{answers.key}", asked, likely), "clean": clean}
 
@@ -121,6 +143,7 @@ def prediction(row: Mapping[str, Any], run: str, asked: Mapping[str, Any], likel
         **{name: asked.get(name) for name in numbers},
         "reference_nll": likely.get("nll"),
         "reference_tokens": likely.get("tokens"),
+        "label_logliks": likely.get("label_logliks"),
         "reference_chars": None if row["reference"] is None else len(row["reference"]),
     }
 

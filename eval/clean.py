@@ -10,11 +10,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.decontamination.evaluation_sets import EvaluationSet, Item, evaluation_sets
+from curation.decontamination.evaluation_sets import EvaluationSet, Item
 from curation.records import sides
 from curation.source import ClusteredRow, Source
 from curation.stages.decontaminate import DecontaminateConfig, find_contamination
-from eval.benchmarks import Ready
+from eval.benchmarks import Sat
 from eval.exam import Opened
 
 _ROWS: Final = 50_000  # looked through at a time ...
@@ -22,13 +22,12 @@ _ITEMS: Final = 10_000  # ... for so many items of an exam
 _TRAIN: Final = "train"
 
 
-def touched_questions(trained: Source, benchmark: Ready) -> frozenset[str]:
+def touched_questions(trained: Source, benchmark: Sat) -> frozenset[str]:
     """Ids of the benchmark's questions that stand in the training split of a version."""
     stored = _stored(trained, benchmark.sha256)
     if stored is not None:
         return stored
-    (found,) = evaluation_sets([benchmark.path.name], benchmark.path.parent)
-    return _looked_for(trained, found)
+    return _looked_for(trained, benchmark.evaluation_set())
 
 
 def touched_items(trained: Source, exam_source: Source | None, opened: Opened) -> frozenset[str]:

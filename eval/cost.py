@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from eval.answers import Answers
-from eval.benchmarks import Ready, probe
+from eval.benchmarks import Sat
 from eval.exam import Exam
 from eval.folder import EvalFolder
 from train.model.of_run import Loaded
@@ -24,7 +24,7 @@ class Work:
 
     answers: int
     likelihoods: int
-    benchmarks: Sequence[Ready]
+    benchmarks: Sequence[Sat]
 
 
 @dataclass(slots=True)
@@ -51,14 +51,14 @@ def measured_pace(work: Work, answers: Answers, folder: EvalFolder, loaded: Call
         model = loaded()
         pace.likelihood = _seconds(lambda: answers.score(model, folder, scored)) / scored
     for ready in work.benchmarks:
-        model, count = loaded(), min(len(ready.questions), _PROBE)
-        pace.questions[ready.choice.label] = _seconds(partial(probe, ready, model, count)) / count
+        model, count = loaded(), min(ready.count, _PROBE)
+        pace.questions[ready.choice.label] = _seconds(partial(ready.probe, model, count)) / count
     return pace
 
 
-def told_cost(exam: Exam, benchmarks: Sequence[Ready], work: Sequence[Work], pace: Pace) -> str:
+def told_cost(exam: Exam, benchmarks: Sequence[Sat], work: Sequence[Work], pace: Pace) -> str:
     """One line: the exam, the benchmarks, and the time for all models together."""
-    parts = [f"exam: {exam.told()}", *(f"{one.choice.label} {len(one.questions):,} items" for one in benchmarks)]
+    parts = [f"exam: {exam.told()}", *(f"{one.choice.label} {one.count:,} items" for one in benchmarks)]
     if pace.tokens:
         parts.append(f"about {pace.tokens * sum(one.answers for one in work):,.0f} tokens")
     seconds = sum(_foreseen(one, pace) for one in work)
@@ -67,7 +67,7 @@ def told_cost(exam: Exam, benchmarks: Sequence[Ready], work: Sequence[Work], pac
 
 
 def _foreseen(work: Work, pace: Pace) -> float:
-    asked = sum(pace.questions.get(one.choice.label, 0.0) * len(one.questions) for one in work.benchmarks)
+    asked = sum(pace.questions.get(one.choice.label, 0.0) * one.count for one in work.benchmarks)
     return work.answers * pace.answer + work.likelihoods * pace.likelihood + asked
 
 

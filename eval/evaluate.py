@@ -11,7 +11,7 @@ from curation.environment import environment
 from curation.progress import Progress
 from curation.runs import Run, State, read_run, utc_now, working_on, write_run
 from eval.answers import Answers, open_answers, write_predictions
-from eval.benchmarks import Ready, benchmark_rows, is_known, scores
+from eval.benchmarks import Sat, benchmark_rows, is_known, scores
 from eval.cost import Work, measured_pace, told_cost
 from eval.exam import Opened
 from eval.folder import EvalFolder, evals, new_eval
@@ -29,7 +29,7 @@ class Job:
 
     suite: Suite
     exam: Opened
-    benchmarks: Sequence[Ready]
+    benchmarks: Sequence[Sat]
     touched: Mapping[str, frozenset[str]] = field(default_factory=dict)
     touched_items: frozenset[str] | None = None
     trust: Trust = field(default_factory=Trust)
@@ -38,7 +38,7 @@ class Job:
         """Names the evaluation: what is asked of which model."""
         suite = {key: value for key, value in self.suite.as_json().items() if key != "gates"}
         suite["generation"] = self.suite.generation.as_json()
-        asked = [[ready.sha256, ready.choice.label, len(ready.questions)] for ready in self.benchmarks]
+        asked = [[ready.sha256, ready.choice.label, ready.count] for ready in self.benchmarks]
         return short_hash([subject.identity(), suite, self.exam.exam.sha256, asked])
 
 
@@ -146,13 +146,16 @@ def _foresee(todo: Sequence[Evaluated], job: Job, models: _Models, cost: Callabl
     first = todo[0]
     _write_items(first.folder, job)
     work = [_pending(one, job, first.folder) for one in todo]
-    with models.of(first.subject) as loaded, open_answers(first.subject, job.suite.generation) as answers:
+    with (
+        models.of(first.subject) as loaded,
+        open_answers(first.subject, job.suite.generation, job.suite.labels) as answers,
+    ):
         pace = measured_pace(work[0], answers, first.folder, loaded)
     cost(told_cost(job.exam.exam, job.benchmarks, work, pace))
 
 
 def _pending(one: Evaluated, job: Job, items: EvalFolder) -> Work:
-    with open_answers(one.subject, job.suite.generation) as answers:
+    with open_answers(one.subject, job.suite.generation, job.suite.labels) as answers:
         asked, scored = answers.pending(items)
     return Work(asked, scored, [ready for ready in job.benchmarks if not is_known(ready, one.subject)])
 
@@ -160,7 +163,10 @@ def _pending(one: Evaluated, job: Job, items: EvalFolder) -> Work:
 def _complete(one: Evaluated, job: Job, models: _Models, progress: Progress) -> None:
     with working_on(one.folder.path), _told_in(one.folder):
         _write_items(one.folder, job)
-        with models.of(one.subject) as loaded, open_answers(one.subject, job.suite.generation) as answers:
+        with (
+            models.of(one.subject) as loaded,
+            open_answers(one.subject, job.suite.generation, job.suite.labels) as answers,
+        ):
             _answer(one, answers, loaded, progress)
             run = one.subject.name
             write_predictions(one.folder, answers, run, job.touched_items)
@@ -182,7 +188,7 @@ def _answer(one: Evaluated, answers: Answers, loaded: Callable[[], Loaded], prog
 def _benchmark(one: Evaluated, job: Job, loaded: Callable[[], Loaded], progress: Progress) -> None:
     rows: list[dict[str, Any]] = []
     for ready in job.benchmarks:
-        progress.stage(f"{ready.choice.label} of {one.subject.label}", len(ready.questions), "questions")
+        progress.stage(f"{ready.choice.label} of {one.subject.label}", ready.count, "questions")
         lines = scores(ready, one.subject, loaded, lambda done, whole: progress.advance(done))
         touched = job.touched.get(ready.choice.label) if one.subject.adapter else None
         rows += benchmark_rows(ready, lines, touched)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -40,6 +41,7 @@ PREDICTIONS: Final = pa.schema(
         ("reference_nll", pa.float64()),  # sum over the gold answer's tokens, its end of turn among them
         ("reference_tokens", pa.int64()),
         ("reference_chars", pa.int64()),
+        ("label_logliks", pa.list_(pa.float64())),  # of each of the suite's labels as the answer, its end among it
         ("seconds", pa.float64()),
         ("clean", pa.bool_()),  # whether the training never touched the item; null where nobody can tell
     ]
@@ -69,11 +71,12 @@ BENCHMARKS: Final = pa.schema(
         ("benchmark", pa.string()),
         ("regime", pa.string()),
         ("item_id", pa.string()),
-        ("gold", pa.int64()),  # which choice is right, from 0
+        ("gold", pa.int64()),  # which choice is right, from 0; this and the next two null where there are no choices
         ("logliks", pa.list_(pa.float64())),  # one a choice, natural logarithm
         ("lengths", pa.list_(pa.int64())),  # characters of what is scored
         ("acc", pa.float64()),
         ("acc_norm", pa.float64()),
+        ("scores", pa.large_string()),  # JSON: metric -> number, or [sum, weight]; of tasks of lm-evaluation-harness
         ("clean", pa.bool_()),  # null where nobody can tell
     ]
 )
@@ -85,6 +88,7 @@ _FILES: Final[Mapping[str, Any]] = {
     "benchmarks": BENCHMARKS,
 }
 SUITE: Final = "suite.yaml"
+VERDICTS_FILE: Final = "verdicts.json"
 _NUMBERED: Final = re.compile(r"eval-([1-9][0-9]*)")
 _BATCH: Final = 1024  # rows
 
@@ -139,6 +143,17 @@ class EvalFolder:
     def benchmarks(self) -> Any:
         return self._table("benchmarks", None)
 
+    def verdicts(self) -> dict[str, float]:
+        """What people said of outputs, by prediction_id: 1 right, 0 wrong, between them partly; empty if nobody did."""
+        path = self.path / VERDICTS_FILE
+        if not path.is_file():
+            return {}
+        try:
+            told: dict[str, float] = orjson.loads(path.read_bytes())
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise self._damaged(path, error) from None
+        return told
+
     def batches(self, name: str, columns: list[str] | None = None, rows: int = _BATCH) -> Iterator[Any]:
         """A table in record batches, so that its length does not matter."""
         path = self.path / f"{name}.parquet"
@@ -177,11 +192,17 @@ class EvalFolder:
         if not path.is_file():
             empty = _FILES[name].empty_table()
             return empty.select(columns) if columns else empty
+        wanted = columns or _FILES[name].names
         try:
-            table = pq.read_table(path, columns=columns)
+            there = set(pq.read_schema(path).names)
+            table = pq.read_table(path, columns=[column for column in wanted if column in there])
         except (OSError, pa.ArrowInvalid) as error:
             raise self._damaged(path, error) from None
-        return table
+        for column in wanted:  # what an evaluation of an earlier release does not say
+            if column not in there:
+                kind = _FILES[name].field(column).type
+                table = table.append_column(column, pa.nulls(table.num_rows, kind))
+        return table.select(wanted)
 
     @staticmethod
     def _damaged(path: Path, error: Exception) -> DataError:

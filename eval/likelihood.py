@@ -15,7 +15,6 @@ from train.model.of_run import Loaded
 from train.model.template import with_system
 
 _WINDOW: Final = 64  # answers that are read ahead, to sort them by length
-_BATCH_TOKENS: Final = 4096  # in one forward pass
 
 
 class Asked(NamedTuple):
@@ -37,11 +36,60 @@ def likelihoods(loaded: Loaded, asked: Iterable[Asked]) -> Iterator[list[Likelih
     while window := list(islice(source, _WINDOW)):
         found = [_tokens(loaded, one) for one in window]
         entries = [one for one in found if isinstance(one, Branches)]
-        sums = iter(log_likelihoods(loaded.model, entries, pad=pad, batch_tokens=_BATCH_TOKENS))
+        sums = iter(log_likelihoods(loaded.model, entries, pad=pad))
         yield [
             one if isinstance(one, Likelihood) else _told(told.key, one, next(sums))
             for told, one in zip(window, found, strict=True)
         ]
+
+
+class LabelLikelihoods(NamedTuple):
+    key: str
+    logliks: list[float] | None  # one a label; None: they cannot be had, and `detail` says why
+    detail: str = ""
+
+
+def label_likelihoods(
+    loaded: Loaded, asked: Iterable[Asked], labels: Sequence[str]
+) -> Iterator[list[LabelLikelihoods]]:
+    """How likely the model finds each label as the answer, its end of turn included; a window of prompts at a time.
+
+    The prompt is read once for all labels, as in `eval.arc`.
+    """
+    pad = loaded.tokenizer.pad_token_id or 0
+    source = iter(asked)
+    while window := list(islice(source, _WINDOW)):
+        found = [_of_labels(loaded, number, one, labels) for number, one in enumerate(window)]
+        entries = [entry for one in found if not isinstance(one, LabelLikelihoods) for entry in one]
+        values: list[list[float]] = [[math.nan] * len(labels) for _ in window]
+        for entry, sums in zip(entries, log_likelihoods(loaded.model, entries, pad=pad), strict=True):
+            for choice, value in zip(entry.choices, sums, strict=True):
+                values[entry.question][choice] = value
+        yield [
+            one if isinstance(one, LabelLikelihoods) else _labelled(told.key, numbers)
+            for told, one, numbers in zip(window, found, values, strict=True)
+        ]
+
+
+def _of_labels(loaded: Loaded, number: int, asked: Asked, labels: Sequence[str]) -> list[Branches] | LabelLikelihoods:
+    """One entry where all labels share the prompt's tokens, else more."""
+    shared: dict[tuple[int, ...], Branches] = {}
+    *before, answer = asked.record["messages"]
+    for choice, label in enumerate(labels):
+        said = {"role": answer["role"], "content": label}
+        found = _tokens(loaded, Asked(asked.key, {**asked.record, "messages": [*before, said]}))
+        if isinstance(found, Likelihood):
+            return LabelLikelihoods(asked.key, None, found.detail)
+        entry = shared.setdefault(tuple(found.context), Branches(number, found.context, [], []))
+        entry.choices.append(choice)
+        entry.continuations.append(found.continuations[0])
+    return list(shared.values())
+
+
+def _labelled(key: str, values: list[float]) -> LabelLikelihoods:
+    if not all(map(math.isfinite, values)):
+        return LabelLikelihoods(key, None, "the model's output is not a number")
+    return LabelLikelihoods(key, values)
 
 
 def _tokens(loaded: Loaded, asked: Asked) -> Branches | Likelihood:

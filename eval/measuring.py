@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from curation.errors import DataError
+from curation.errors import ConfigError, DataError
 from eval.metrics import METRICS, measure
+from eval.metrics.matching import normalisation
 from eval.metrics.metric import Items, Measured
 from eval.stats.value import Estimate, estimate
 from eval.suite import MetricChoice, Suite
@@ -23,6 +24,7 @@ from eval.suite import MetricChoice, Suite
 WHOLE: Final = "all"
 _TOGETHER: Final = ("macro_f1", "ece", "brier", "auroc", "aurc")  # compare items with each other
 _RANKING: Final = ("auroc", "aurc")
+_OF_OPTIONS: Final = ("ece", "brier")
 _MOST_SLICES: Final = 30  # of one field
 _READ: Final = (
     *("output", "reference", "prompt", "logprob_mean", "reference_nll", "reference_tokens", "reference_chars"),
@@ -35,6 +37,8 @@ class Answered(Protocol):
     def items(self, columns: list[str] | None = None) -> Any: ...
 
     def predictions(self, columns: list[str] | None = None) -> Any: ...
+
+    def verdicts(self) -> Mapping[str, float]: ...
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
         """A table in parts; those of items and of predictions are of equal length."""
@@ -154,11 +158,40 @@ def _value(meta: Mapping[str, Any], name: str) -> str:
 
 def _together(folder: Answered, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
     (items,) = _parts(folder, suite, at_once=True)
+    if choice.name in _OF_OPTIONS:
+        made = measure(choice.name, _with_labels(items, folder, choice.name), choice.options)
+        return replace(made, signature=f"{made.signature}|labels:likelihood")
     if choice.name not in _RANKING:
         return measure(choice.name, items, choice.options, root=trust.root, trusted=trust.trusted)
-    right = measure("exact_match", items, {})
-    made = measure(choice.name, replace(items, right=right.item), choice.options)
-    return replace(made, signature=f"{made.signature}|confidence:logprob_mean|right:{right.signature}")
+    given = {key: value for key, value in choice.options.items() if key not in ("right", "at")}
+    right, told = _right(folder, items, choice)
+    made = measure(choice.name, replace(items, right=right), given)
+    return replace(made, signature=f"{made.signature}|confidence:logprob_mean|right:{told}")
+
+
+def _right(folder: Answered, items: Items, choice: MetricChoice) -> tuple[npt.NDArray[np.float64], str]:
+    """Which outputs are right, and who says so: people where they judged any, and then the judged ones alone; else a
+    metric (option `right`, exact_match) from a value on (`at`, .5)."""
+    if said := folder.verdicts():
+        ids = folder.predictions(["prediction_id"])["prediction_id"].to_pylist()
+        return np.array([said.get(one, math.nan) for one in ids]), "people"
+    name, at = str(choice.options.get("right", "exact_match")), choice.options.get("at", 0.5)
+    if name not in METRICS or name in _TOGETHER or not isinstance(at, int | float):
+        raise ConfigError(f"metric {choice.name}: right: {name}, at: {at}: give a metric of each output and a number")
+    judge = measure(name, items, {})
+    hits = np.where(np.isnan(judge.item), math.nan, judge.item >= at)
+    return hits, judge.signature if name == "exact_match" else f"{judge.signature}>={at:g}"
+
+
+def _with_labels(items: Items, folder: Answered, metric: str) -> Items:
+    """With how likely each label is as the answer; DataError where the suite names no labels."""
+    if items.options is None:
+        raise DataError(f"metric {metric}: is of label tasks; name the answers there are in the suite (labels: [...])")
+    _, normal = normalisation({"normalise": "plain"}, metric)
+    named = {normal(label): label for label in (items.options[0] if len(items) else None) or ()}
+    gold = [None if label is None else named.get(normal(label)) for label in items.labels or ()]
+    logliks = folder.predictions(["label_logliks"])["label_logliks"].to_pylist()
+    return replace(items, labels=gold, option_logprobs=logliks)
 
 
 def _joined(parts: Sequence[Measured]) -> Measured | None:

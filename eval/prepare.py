@@ -11,10 +11,11 @@ from curation.errors import ConfigError, CurateError
 from curation.runs import RunPlace, list_runs, read_run, resolve_run
 from curation.source import Source, open_source
 from curation.workspace import Workspace
-from eval.benchmarks import Absent, Ready, find_benchmarks
+from eval.benchmarks import Absent, Sat, find_benchmarks
 from eval.clean import touched_items, touched_questions
 from eval.evaluate import Job
 from eval.exam import open_exam
+from eval.harness.benchmark import HarnessTask
 from eval.measuring import Trust
 from eval.subject import BASE, Subject, base_of, subject_of
 from eval.suite import Suite
@@ -67,7 +68,7 @@ def prepare(wanted: Wanted, suite: Suite, where: Where, base: Callable[[], Subje
     first = _subject(wanted.ref, where, base)
     trained, note = _trained(first, where)
     exam_source = _exam_source(suite, first, trained, where)
-    ready, absent = find_benchmarks(suite.benchmarks, where.near, wanted.limit)
+    ready, absent = find_benchmarks(suite.benchmarks, where.near, wanted.limit, wanted.trust)
     opened = open_exam(suite, exam_source, where.near, wanted.limit)
     touched, items = _touched(trained, ready, lambda source: touched_items(source, exam_source, opened))
     subjects = [first]
@@ -77,7 +78,11 @@ def prepare(wanted: Wanted, suite: Suite, where: Where, base: Callable[[], Subje
         subjects.append(base_of(first, where.place, where.near, WHOLE_PRECISION))
     trust = Trust(where.workspace.root if where.workspace else None, wanted.trust)
     job = Job(suite, opened, ready, touched, items, trust)
-    return Prepared(tuple(subjects), job, tuple(absent), exam_source, (note,) if note else ())
+    notes = [note] * bool(note)
+    for one in ready:
+        if isinstance(one, HarnessTask) and one.left_out:
+            notes.append(f"{one.choice.label}: not kept, for they need all items at once: {', '.join(one.left_out)}")
+    return Prepared(tuple(subjects), job, tuple(absent), exam_source, tuple(notes))
 
 
 def find_run(ref: str | None, place: RunPlace) -> Path | None:
@@ -138,7 +143,7 @@ def _exam_source(suite: Suite, subject: Subject, trained: Source | None, where: 
 
 
 def _touched(
-    trained: Source | None, ready: Sequence[Ready], of_exam: Callable[[Source], frozenset[str]]
+    trained: Source | None, ready: Sequence[Sat], of_exam: Callable[[Source], frozenset[str]]
 ) -> tuple[dict[str, frozenset[str]], frozenset[str] | None]:
     if trained is None:
         return {}, None

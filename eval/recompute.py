@@ -13,18 +13,21 @@ import pyarrow.compute as pc
 
 from curation.errors import DataError
 from eval.folder import EvalFolder
+from eval.harness import numbers as harness
 from eval.measuring import Trust, item_rows, measured, metric_rows, slices_of
 from eval.metrics import measure
 from eval.metrics.metric import Items, Measured, mean_of
 from eval.suite import Suite
 
 CLEAN: Final = "clean"
+JUDGED: Final = ("auroc", "aurc")  # of right or wrong, which people may say
 EXACT: Final = 1e-9  # two numbers that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """numbers: how many were compared; changed: those that differ by EXACT or more, or are new or gone."""
+    """numbers: how many were compared; changed: those that differ by EXACT or more, or are new or gone, but for those
+    that people's verdicts have been taken in for."""
 
     folder: EvalFolder
     numbers: int
@@ -54,9 +57,13 @@ def anew(folder: EvalFolder, metric: str, trust: Trust) -> list[dict[str, Any]]:
 
 def recompute(folder: EvalFolder, trust: Trust) -> Recomputed:
     """Write all numbers anew and say how far they are from those that stood there."""
-    before, items = _numbers(folder), _item_values(folder)
+    before, items, asked = _numbers(folder), _item_values(folder), _judges(folder)
     write_numbers(folder, folder.suite, trust)
     after = _numbers(folder)
+    if asked != _judges(folder):
+        before, after = (
+            {name: value for name, value in one.items() if not _is_judged(name)} for one in (before, after)
+        )
     differences = {name: _apart(before.get(name), after.get(name)) for name in {*before, *after}}
     count, largest, changed = _compared(items, _item_values(folder))
     changed += [name for name, apart in differences.items() if not apart < EXACT]
@@ -80,7 +87,7 @@ def _of_benchmarks(folder: EvalFolder) -> Iterator[dict[str, Any]]:
     for name in dict.fromkeys(table["benchmark"].to_pylist()):
         here = table.filter(pc.equal(table["benchmark"], name))
         told = known.get(name, {"signature": here["regime"][0].as_py(), "whole": here.num_rows})
-        found = _scores(here, told["signature"])
+        found = _of_harness(here, told) if "metrics" in told else _scores(here, told["signature"])
         told_clean = here["clean"].null_count == 0
         parts = {CLEAN: np.flatnonzero(here["clean"].to_numpy(zero_copy_only=False))} if told_clean else {}
         yield from metric_rows(name, found, None, parts, told["whole"])
@@ -89,11 +96,23 @@ def _of_benchmarks(folder: EvalFolder) -> Iterator[dict[str, Any]]:
 def _scores(here: Any, asked: str) -> dict[str, Measured]:
     """Of one benchmark: accuracy, and whether the choices' probabilities mean anything."""
     found = {name: mean_of(name, name, here[name].to_numpy()) for name in ("acc", "acc_norm")}
-    logliks, gold = here["logliks"].to_pylist(), here["gold"].to_pylist()
-    choices = [[str(at) for at in range(len(values))] for values in logliks]
-    items = Items([None] * len(gold), labels=list(map(str, gold)), options=choices, option_logprobs=logliks)
+    logliks = here["logliks"].to_pylist()
+    gold = [None if at is None else str(at) for at in here["gold"].to_pylist()]
+    choices = [None if values is None else [str(at) for at in range(len(values))] for values in logliks]
+    items = Items([None] * len(gold), labels=gold, options=choices, option_logprobs=logliks)
     found |= {name: measure(name, items) for name in ("ece", "brier")}
     return {name: replace(one, signature=f"{one.signature}|{asked}") for name, one in found.items()}
+
+
+def _of_harness(here: Any, told: dict[str, Any]) -> dict[str, Measured]:
+    """Of a task of lm-evaluation-harness its own metrics; of choices also whether their probabilities mean anything."""
+    lines = here["scores"].to_pylist()
+    found = {
+        name: harness.measured(name, harness.read_scores(lines, name), how, f"{name}|{told['signature']}")
+        for name, how in told["metrics"].items()
+    }
+    of_choices = "acc" in found and here["logliks"].null_count < here.num_rows
+    return found | ({n: m for n, m in _scores(here, told["signature"]).items() if n not in found} if of_choices else {})
 
 
 def require_answers(folder: EvalFolder) -> None:
@@ -106,6 +125,16 @@ def require_answers(folder: EvalFolder) -> None:
         why = why or next((text for text in batch["detail"].to_pylist() if text), "")
     if count:
         raise DataError(f"{folder.name}: none of {count} items was answered: {why or 'no reason is known'}")
+
+
+def _is_judged(name: str) -> bool:
+    return any(f", {metric}" in name for metric in JUDGED)
+
+
+def _judges(folder: EvalFolder) -> list[Any]:
+    """Who said what is right, and of how many outputs."""
+    rows = folder.metrics().to_pylist()
+    return [(row["metric"], row["slice"], row["signature"], row["n"]) for row in rows if row["metric"] in JUDGED]
 
 
 def _numbers(folder: EvalFolder) -> dict[str, float | None]:

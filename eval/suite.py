@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from curation.config_file import check_config, load_config
 from curation.errors import ConfigError, did_you_mean
 from eval.arc.settings import ChoiceSettings
 from eval.generation.settings import GenerationSettings
+from eval.harness import is_task
 from eval.items import Turns
 
 SCHEMA: Final = "suite.schema.json"
@@ -22,6 +23,8 @@ _METRICS: Final = (
     *("rougeL", "exact_match", "token_f1", "chrf", "perplexity", "bits_per_char"),
     *("length_ratio", "repetition_rate", "refusal_rate"),
 )
+_OF_LABELS: Final = ("accuracy", "macro_f1", "ece", "brier")
+BENCHMARKS: Final = ("arc-easy", "arc-challenge")
 _CHOICE: Final = ("regime", "shots", "seed", "chat", "bos")
 
 
@@ -42,12 +45,13 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkChoice:
-    """A benchmark by its name, whose file is looked for, or by its file."""
+    """A benchmark by its name, whose file is looked for, or by its file; or a task of the harness, lm_eval:TASK."""
 
     name: str
     file: str | None = None
     train: str | None = None
     settings: ChoiceSettings = field(default_factory=ChoiceSettings)
+    own_shots: bool = False  # of a task of the harness: as many examples as it says itself
 
     @property
     def label(self) -> str:
@@ -146,6 +150,8 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         from eval.metrics import check_name  # with all metrics behind it, which most readers of a suite do not need
 
         check_name(choice.name)
+        if choice.name in _OF_LABELS and not made.labels:
+            raise ConfigError(f"metric {choice.name} is of label tasks; name the answers there are: labels: [yes, no]")
     if made.primary.metric not in {choice.name for choice in made.metrics}:
         hint = did_you_mean(made.primary.metric, [choice.name for choice in made.metrics])
         raise ConfigError(f'primary.metric: "{made.primary.metric}" is not among the metrics{hint}')
@@ -179,13 +185,29 @@ def _metric(told: str | Mapping[str, Any]) -> MetricChoice:
 
 def _benchmark(told: Mapping[str, Any]) -> BenchmarkChoice:
     if "name" not in told and "file" not in told:
-        raise ConfigError("benchmarks: each needs a name (arc-easy, arc-challenge) or a file")
+        raise ConfigError(f"benchmarks: each needs a name ({', '.join(BENCHMARKS)}, lm_eval:TASK) or a file")
     settings = ChoiceSettings(**{key: told[key] for key in _CHOICE if key in told})
     name = told.get("name") or Path(told["file"]).name.split(".")[0]
+    if is_task(name) and "file" not in told:
+        for key in ("train", "regime"):
+            if key in told:
+                raise ConfigError(f"benchmarks: {name}: {key} is the task's own; leave it out")
+        return BenchmarkChoice(name, settings=settings, own_shots="shots" not in told)
+    if "file" not in told and name not in BENCHMARKS:
+        hint = did_you_mean(name, BENCHMARKS)
+        raise ConfigError(f'benchmarks: "{name}" is not known{hint}; others are lm_eval:TASK, or have a file')
     return BenchmarkChoice(name, told.get("file"), told.get("train"), settings)
+
+
+def with_benchmarks(suite: Suite, names: Sequence[str]) -> Suite:
+    """The suite with more benchmarks: arc-easy, or lm_eval:TASK."""
+    known = {choice.name for choice in suite.benchmarks}
+    more = [_benchmark({"name": name}) for name in dict.fromkeys(names) if name not in known]
+    return replace(suite, benchmarks=(*suite.benchmarks, *more))
 
 
 def _benchmark_json(choice: BenchmarkChoice) -> dict[str, Any]:
     told = {"file": choice.file} if choice.file else {"name": choice.name}
     told |= {"train": choice.train} if choice.train else {}
-    return {**told, **{key: getattr(choice.settings, key) for key in _CHOICE}}
+    kept = [key for key in _CHOICE if not is_task(choice.name) or key not in ("regime", *["shots"] * choice.own_shots)]
+    return {**told, **{key: getattr(choice.settings, key) for key in kept}}

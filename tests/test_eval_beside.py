@@ -89,3 +89,47 @@ def test_baselines_sit_beside_the_run_and_compare_shows_them(tmp_path: Path, cap
     assert main(["compare", "-C", str(root), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {one["name"] for one in told["baselines"]} == {"nearest training answer", "models/tiny, 4 examples"}
+
+
+def test_compare_asks_what_stands_beside_every_run(tmp_path: Path, capsys: Shown) -> None:
+    """Nobody asked for --baselines or --unquantised: what costs nothing to try, and what quantisation cost."""
+    pytest.importorskip("torch")
+    pytest.importorskip("peft")
+    root = eval_workspace(tmp_path / "ws")
+    with_run(root, quantization="nf4")
+    assert main(["eval", "-C", str(root), "--suite", "small"]) == 0
+    assert main(["compare", "-C", str(root), "--stored", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["baselines"] == []
+    assert main(["compare", "-C", str(root), "--json"]) == 0
+    shown = capsys.readouterr()
+    names = {"nearest training answer", "models/tiny, 4 examples", "base (none)"}
+    assert {one["name"] for one in json.loads(shown.out)["baselines"]} == names
+    assert "asked now, for it stands beside every comparison: " in shown.err
+    assert main(["compare", "-C", str(root), "--json"]) == 0
+    again = capsys.readouterr()
+    assert {one["name"] for one in json.loads(again.out)["baselines"]} == names
+    assert "asked now" not in again.err
+    with_run(root, base=root / "models" / "tiny", quantization="nf4", seed=5)
+    assert main(["eval", "-C", str(root), "--suite", "small", "--no-base"]) == 0
+    last = sorted((root / "experiments").iterdir())[-1].name
+    capsys.readouterr()
+    assert main(["compare", "001", last, "--alone", "-C", str(root), "--json"]) == 0
+    assert {one["name"] for one in json.loads(capsys.readouterr().out)["baselines"]} == {*names, "base (nf4)"}
+
+
+def test_a_base_that_does_not_fit_is_said_and_the_rest_compared(
+    tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("peft")
+    from eval import untrained
+
+    root = eval_workspace(tmp_path / "ws")
+    with_run(root, quantization="nf4")
+    assert main(["eval", "-C", str(root), "--suite", "small"]) == 0
+    monkeypatch.setattr(untrained, "_free_bytes", lambda: 1000)
+    capsys.readouterr()
+    assert main(["compare", "-C", str(root), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "base (none)" not in {one["name"] for one in told["baselines"]}
+    assert any("base (none) was not asked: it takes " in note for note in told["notes"])

@@ -141,6 +141,29 @@ def test_what_cannot_be_is_one_line_before_a_model_is_loaded(
     assert not list((root / "experiments").glob("*/eval-*"))
 
 
+def test_an_adapter_whose_base_is_gone_is_one_line(tmp_path: Path, capsys: Shown) -> None:
+    root = eval_workspace(tmp_path / "ws", counts=(3, 3, 2))
+    with_run(root)
+    (root / "models" / "tiny").rename(root / "models" / "away")
+    capsys.readouterr()
+    assert run(root, "--suite", "small") == 2
+    (error,) = capsys.readouterr().err.splitlines()[-1:]
+    assert error.startswith("curate eval: ")
+    assert "models/tiny" in error
+    assert not list((root / "experiments").glob("*/eval-*"))
+
+
+def test_an_ece_is_at_no_chance_level(root: Path, capsys: Shown) -> None:
+    """Guessing has an accuracy; what it gets is no bound of an ECE."""
+    rows = [
+        {"question": f"Which of them is it, {i * 37}?", "choices": ["a", "b"], "answer": "ab"[i % 2]} for i in range(8)
+    ]
+    write_jsonl(root / "guess.jsonl", rows)
+    (root / "suites" / "guess.yaml").write_text(SUITE.replace("benchmarks: []", "benchmarks: [{file: guess.jsonl}]"))
+    found = told(root, capsys, "--suite", "guess", "--no-base")
+    assert found["at_chance"]["experiment_001"] == ["guess acc", "guess acc_norm"]
+
+
 def test_without_a_run_the_way_is_named(tmp_path: Path, capsys: Shown) -> None:
     root = eval_workspace(tmp_path / "ws", counts=(3, 3, 2))
     assert run(root) == 2

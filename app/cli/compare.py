@@ -14,7 +14,7 @@ from curation.errors import ConfigError, RegressionError
 
 if TYPE_CHECKING:
     from curation.progress import Progress
-    from eval.compare.comparison import Ask, Comparison
+    from eval.compare.comparison import Ask, Comparison, Sit
     from eval.measuring import Trust
     from eval.prepare import Where
 
@@ -88,7 +88,8 @@ def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
     notes: list[str] = []
     ask = None if args.stored else _asker(where, trust, told, notes)
     told.stage("comparing")
-    found = compare(where.place.experiments, sides, store, settings, ask)
+    sit = None if args.stored else _sitter(where, trust, told, notes)
+    found = compare(where.place.experiments, sides, store, settings, ask, sit)
     found.notes.extend(notes)
     return found, _count_looks(found, where)
 
@@ -105,6 +106,20 @@ def _asker(where: Where, trust: Trust, told: Progress, notes: list[str]) -> Ask:
         return asker(where, trust, told, notes)(part, sources)
 
     return ask
+
+
+def _sitter(where: Where, trust: Trust, told: Progress, notes: list[str]) -> Sit:
+    def sit(exam: Any, part: Any) -> None:
+        from reports.results import write_results
+
+        try:
+            from eval.compare.asking import sitter
+        except ImportError as error:
+            notes.append(f'no baseline could be asked ({error.name} is missing; pip install "curate[eval]")')
+            return
+        sitter(where, trust, told, notes, write_results)(exam, part)
+
+    return sit
 
 
 def _count_looks(found: Comparison, where: Where) -> str:

@@ -194,7 +194,9 @@ def _benchmark_lines(benchmarks: Sequence[Benchmarked], on: Screen) -> list[str]
             f"{_value(one.diff.value_a)} -> {_value(one.diff.value_b)}, {_interval(one.diff)}, {one.diff.n:,} items"
         )
         chance = f"; both at chance level ({_value(one.chance)}), which says nothing" if one.at_chance else ""
-        words = on.paint(f"{loss} of {100 * one.margin:g} points", _STYLES.get(one.no_loss, "bold"))
+        of_accuracy = one.metric in ("acc", "acc_norm")  # what the margin is of
+        words = f"{loss} of {100 * one.margin:g} points" if of_accuracy else one.diff.verdict
+        words = on.paint(words, _STYLES.get(one.no_loss, "bold")) if of_accuracy else words
         lines.append(f"{visible(one.name)} {one.metric}: {numbers}: {words}{chance}")
     return lines
 

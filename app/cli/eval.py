@@ -30,6 +30,7 @@ def add_parser(parser: Parser) -> None:
             "curate eval 003 --suite suites/support.yaml --limit 50",
             "curate eval base",
             "curate eval 003 --suite final --final",
+            "curate eval --benchmark lm_eval:piqa",
             "curate eval --recompute",
             "curate eval --endpoint http://localhost:8000/v1 --model llama-3.1-8b",
         ],
@@ -38,6 +39,12 @@ def add_parser(parser: Parser) -> None:
         "run", metavar="RUN", nargs="?", help="003, experiment_003, a folder, latest (default), or base"
     )
     command.add_argument("--suite", metavar="S", help="suites/S.yaml of the workspace, or a file")
+    command.add_argument(
+        "--benchmark",
+        metavar="B",
+        action="append",
+        help="also arc-easy, arc-challenge or lm_eval:TASK of lm-evaluation-harness; may be repeated",
+    )
     command.add_argument("--final", action="store_true", help="ask the test split; each look at it is counted")
     command.add_argument("--limit", metavar="N", type=whole_number, help="only N items of each, marked as partial")
     command.add_argument("--recompute", action="store_true", help="every number anew from the stored answers, no model")
@@ -71,11 +78,11 @@ def run(args: Namespace) -> int:
     from app.cli.progress import progress
     from eval.evaluate import evaluate
     from eval.prepare import Wanted, prepare
-    from eval.suite import load_suite
+    from eval.suite import load_suite, with_benchmarks
     from reports.results import write_results
     from train.watch import TrainLog
 
-    suite = _final(args, load_suite(args.suite, where.near))
+    suite = _final(args, with_benchmarks(load_suite(args.suite, where.near), args.benchmark or ()))
     wanted = Wanted(args.run, args.final, args.limit, args.unquantised, not args.no_base, args.trust_metrics)
     told = progress()
     try:
@@ -186,9 +193,10 @@ def _number(value: float | None) -> str:
 
 
 def _after(prepared: Prepared, found: list[Evaluated], looks: str) -> list[str]:
-    from eval.benchmarks import at_chance
+    from eval.benchmarks import at_chance, without_numbers
 
     lines = [visible(note) for note in prepared.notes]
+    lines += [visible(line) for one in found for line in without_numbers(one.folder)]
     exam = prepared.job.exam.exam
     if exam.limit is not None:
         lines.append(f"partial: {exam.items:,} of {exam.whole:,} items; without --limit all are asked")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eval.recorded import Sat
     from eval.suite import Suite
 
-_OF_RUNS: Final = ("run", "no_base", "unquantised", "baselines")
+_OF_RUNS: Final = ("run", "no_base", "unquantised", "baselines", "benchmark")
 
 
 def ask_endpoint(args: Namespace, where: Where, suite: Suite) -> int:
@@ -58,29 +58,10 @@ def ask_endpoint(args: Namespace, where: Where, suite: Suite) -> int:
 
 def run_baselines(prepared: Prepared, where: Where, told: Progress) -> tuple[list[Sat], list[str]]:
     """The baselines of the run that was evaluated, on its exam, and why one of them is not there."""
-    from eval.baselines import Examples, Shots, few_shot, nearest_answers
-    from eval.subject import base_of
+    from eval.untrained import sit_baselines
     from reports.results import write_results
 
-    run, job = prepared.subjects[0], prepared.job
-    version = run.files.run.version
-    if not version:
-        return [], [f"no baselines: {run.label} was trained on no version that is known"]
-    config = run.files.run.config or {}
-    ref = config.get("version", version["id"]) if version.get("source") == "pack" else version["id"]
-    told.stage("baselines")
-    examples = Examples(where.source(ref))
-    touched = job.touched_items
-    found = [nearest_answers(where.place, examples, job.exam, job.suite, job.trust, touched)]
-    base = base_of(run, where.place, where.near) if run.adapter else run
-    notes = []
-    try:
-        suite = job.suite
-        found.append(
-            few_shot(where.place, base, examples, job.exam, suite, Shots(), base.load, told, job.trust, touched)
-        )
-    except ConfigError as error:
-        notes.append(str(error))
+    found, notes = sit_baselines(prepared, where, told)
     for one in found:
         write_results(one.folder.of)
     return found, notes

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.errors import CurateError
-from curation.runs import list_runs, read_run
+from curation.runs import Run, list_runs, read_run
 from eval.compare import measures
 from eval.compare.claim import difference
 from eval.compare.exam import Exam, clusters_of, learned_by
 from eval.compare.measures import Draws
 from eval.compare.sheet import sheet
-from eval.compare.sides import Model, Part
+from eval.compare.sides import BASE, Model, Part, Side, same_base
 from eval.compare.trained import Exposure
 from eval.measuring import Trust
 from eval.metrics.metric import Measured
@@ -30,13 +30,24 @@ class Beside:
 
 
 def beside(
-    experiments: Path, exam: Exam, b: Sequence[Measured], exposure: Exposure, trust: Trust, draws: Draws
+    experiments: Path,
+    exam: Exam,
+    sides: tuple[Side, Side],
+    b: Sequence[Measured],
+    exposure: Exposure,
+    trust: Trust,
+    draws: Draws,
 ) -> list[Beside]:
-    """The newest of every baseline that answered all items of the exam, but for those its own examples hold."""
+    """The newest of every baseline, and of the sides' base at every quantisation, that answered all items of the exam,
+    but for those its own examples hold. What is a side is not beside it."""
     found: dict[str, Beside] = {}
-    for part in _baselines(experiments):
+    shown = {part.name for side in sides for model in side.models for part in model.parts}
+    like = sides[1].models[0].parts[0].run
+    for part in _baselines(experiments, like):
         name = str(part.run.settings.get("name", part.name))
-        if name in found:
+        if part.is_base:
+            name = f"base ({(part.run.config or {}).get('quantization', 'none')})"
+        if name in found or part.name in shown:
             continue
         measured = _measured(exam, Model(part.name, (part,)), exposure, trust)
         if measured is not None:
@@ -46,7 +57,7 @@ def beside(
     return [found[name] for name in sorted(found)]
 
 
-def _baselines(experiments: Path) -> list[Part]:
+def _baselines(experiments: Path, like: Run) -> list[Part]:
     """Newest first."""
     parts = []
     for folder in reversed(list_runs(experiments)):
@@ -54,7 +65,7 @@ def _baselines(experiments: Path) -> list[Part]:
             run = read_run(folder)
         except CurateError:  # somebody else's damaged run is not our concern here
             continue
-        if run.settings.get("baseline"):
+        if run.settings.get("baseline") or (run.kind == BASE and same_base(run, like)):
             parts.append(Part(folder, run))
     return parts
 

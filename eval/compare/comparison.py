@@ -34,6 +34,8 @@ from eval.stats.seeds import NoiseFloor, noise_floor
 _PER_TOKEN: Final = "perplexity"
 # Has a run sit exams that it lacks answers to; False where it cannot.
 Ask = Callable[[Part, Sequence[Source]], bool]
+# Has what stands beside a run sit the exam: baselines, and the base as stored.
+Sit = Callable[[Exam, Part], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,12 @@ class Comparison:
 
 
 def compare(
-    experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings, ask: Ask | None = None
+    experiments: Path,
+    sides: tuple[Side, Side],
+    store: Store | None,
+    settings: Settings,
+    ask: Ask | None = None,
+    sit: Sit | None = None,
 ) -> Comparison:
     """ConfigError where a side was not evaluated, or otherwise than the other; DataError where no item is left."""
     exposure, notes = Exposure(store), list[str]()
@@ -86,7 +93,9 @@ def compare(
     fewest = fewest_clusters(sides)
     main = careful(main, fewest)
     scores = benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes)
-    stored = beside(experiments, exam, b[exam.suite.primary.metric], exposure, settings.trust, settings.draws)
+    if sit is not None:
+        sit(exam, next((side for side in reversed(sides) if side.is_trained), sides[1]).models[0].parts[0])
+    stored = beside(experiments, exam, sides, b[exam.suite.primary.metric], exposure, settings.trust, settings.draws)
     others, parts, scores, stored = _adjusted(
         measures.secondary(exam, a, b, settings.draws),
         measures.slices(exam, sheets[0], a, b, settings.draws),

@@ -38,6 +38,10 @@ class Sheet:
     def predictions(self, columns: list[str] | None = None) -> Any:
         return self.prediction_table.select(columns) if columns else self.prediction_table
 
+    def verdicts(self) -> dict[str, float]:
+        """None: of two sides perhaps one alone was judged."""
+        return {}
+
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
         yield self.items(columns) if name == "items" else self.predictions(columns)
 

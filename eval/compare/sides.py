@@ -154,7 +154,7 @@ def same_training(one: Part, other: Part) -> bool:
 def base_part(experiments: Path, like: Run | None) -> Part | None:
     """The base model of `like`: asked and quantised as `like` was where it is there, else the newest."""
     runs = ((folder, read_run(folder)) for folder in reversed(list_runs(experiments)))
-    found = [Part(folder, run) for folder, run in runs if run.kind == BASE and (like is None or _same_base(run, like))]
+    found = [Part(folder, run) for folder, run in runs if run.kind == BASE and (like is None or same_base(run, like))]
     return next((part for part in found if like is None or _asked(part.run) == _asked(like)), next(iter(found), None))
 
 
@@ -162,7 +162,8 @@ def _asked(run: Run) -> tuple[Any, Any]:
     return (run.template or {}).get("sha256"), (run.config or {}).get("quantization")
 
 
-def _same_base(one: Run, other: Run) -> bool:
+def same_base(one: Run, other: Run) -> bool:
+    """Whether two runs are of one base model, whatever its quantisation."""
     ids = [run.base_model.get("sha256") or run.base_model.get("revision") for run in (one, other)]
     return ids[0] == ids[1] if all(ids) else one.base == other.base
 

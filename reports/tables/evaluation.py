@@ -44,8 +44,14 @@ def item_values(folder: EvalFolder, metric: str) -> pd.DataFrame:
 
 
 def confidence(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:
-    """item_id, confidence (geometric mean probability of a token, 0 to 1), right (0 or 1); judged items alone."""
-    table = outputs(folder, metric).dropna(subset=["confidence", "value"])
+    """item_id, confidence (geometric mean probability of a token, 0 to 1), right (0 or 1); judged items alone.
+
+    People say what is right where they judged any output of this evaluation, else the metric from .5 on.
+    """
+    table = outputs(folder, metric)
+    if said := folder.verdicts():
+        table["value"] = table["prediction_id"].map(said)
+    table = table.dropna(subset=["confidence", "value"])
     values = {"item_id": table["item_id"], "confidence": np.exp(table["confidence"]), "right": table["value"] >= 0.5}
     return pd.DataFrame(values).astype({"right": int}).reset_index(drop=True)
 
