@@ -5,7 +5,8 @@ CurateError            1  could not finish
 ├── DataError          3  the data is over its error budget, or a source cannot be read
 ├── LeakError          4  a leak or contamination gate failed
 ├── RegressionError    5  a regression gate failed
-└── StoreError         1  the store cannot be read or written (disk full, damaged file)
+└── StoreError         1  the store cannot be read or written (a damaged file)
+    ├── DiskError           3  the disk is full, or may not be written; what was there before stays
     └── StoreBusyError      6  another process holds the store
 
 A message says where, what, and what to do: `raw.jsonl:17: role "gpt4" is not known; use "assistant"`.
@@ -40,6 +41,10 @@ class RegressionError(CurateError):
 
 class StoreError(CurateError):
     exit_code = 1
+
+
+class DiskError(StoreError):
+    exit_code = 3
 
 
 class StoreBusyError(StoreError):

@@ -149,12 +149,12 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (MemoryError(), 1, "out of memory; use --workers 1, or build fewer sources at a time"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/w/store"),
-            1,
+            3,
             "/w/store: no space left on the disk; free some and run it again",
         ),
         (
             OSError(errno.EACCES, "Permission denied", "/w/store"),
-            1,
+            3,
             "/w/store: permission denied; check who may read and write there",
         ),
     ],

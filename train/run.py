@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from curation.errors import ConfigError, StoreError
+from curation.errors import ConfigError, DiskError
 from curation.progress import Progress, Silent
 from curation.row_losses import FILE
 from curation.runs import Run, RunPlace, new_run_folder, read_run, working_on
@@ -124,7 +124,7 @@ def _fit(job: _Job, run: Run, journal: Journal | None, progress: Progress) -> Ru
         if not _is_disk(error):
             raise
         reason, again = " ".join(str(error).split())[:120], f"curate train --resume {job.folder.name}"
-        raise StoreError(f"{job.folder}: cannot be written ({reason}); make room, then go on with: {again}") from error
+        raise DiskError(f"{job.folder}: cannot be written ({reason}); make room, then go on with: {again}") from error
     state, history = trainer.state, trainer.history
     if stop.asked and state.global_step < state.max_steps:
         raise KeyboardInterrupt(

@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 from app.cli.arguments import EXIT_CODES, Parser, PrintVersion
 from app.cli.render import visible
 from curation.compiling import settle_cache
-from curation.errors import ConfigError, CurateError, did_you_mean
+from curation.errors import ConfigError, CurateError, DiskError, did_you_mean
 
 COMMANDS: Final = (
     *("demo", "init", "build", "versions", "show", "stats", "why", "diff", "export", "pack"),
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _SURROUNDINGS:
             raise
-        return _fail(heard, _surroundings(error), 1)
+        return _fail(heard, _surroundings(error), DiskError.exit_code)
 
 
 def _run(words: list[str], heard: Namespace) -> int:

@@ -9,7 +9,8 @@ from typing import Any, Final, NoReturn
 from curation.errors import ConfigError, did_you_mean
 
 EXIT_CODES: Final = (
-    "0 ok, 1 unexpected, 2 usage or recipe, 3 too many bad units, 4 leak, 5 regression, 6 store busy, 130 interrupted"
+    "0 ok, 1 unexpected, 2 usage or recipe, 3 too many bad units or a full disk, 4 leak, 5 regression, 6 store busy, "
+    "130 interrupted"
 )
 
 

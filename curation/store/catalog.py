@@ -13,7 +13,7 @@ import duckdb
 import orjson
 from duckdb import DuckDBPyConnection
 
-from curation.errors import StoreError
+from curation.errors import DiskError, StoreError
 from curation.records import canonical
 from curation.store.files import disk_reason
 from curation.store.migrations import MIGRATIONS, applied, migrate, refuse_newer
@@ -70,7 +70,8 @@ def edit_catalog(path: Path, change: Callable[[DuckDBPyConnection], None]) -> No
     except duckdb.Error as error:
         known = next((number for number in (ENOSPC, EFBIG, EDQUOT) if strerror(number) in str(error)), None)
         reason = disk_reason(OSError(known, "")) if known else _one_line(error)
-        raise StoreError(f"{path.parent}: {reason}; nothing was published") from error
+        told = f"{path.parent}: {reason}; nothing was published"
+        raise (DiskError(told) if known else StoreError(told)) from error
     wal = path.with_name(path.name + ".wal")
     assert not wal.exists(), f"{wal} left behind by a checkpointed catalogue"
 

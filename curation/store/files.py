@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from curation.errors import StoreError
+from curation.errors import DiskError
 
 TEMP_PREFIX: Final = ".tmp-"  # whatever begins so belongs to an unfinished write
 
@@ -34,11 +34,11 @@ def disk_reason(error: OSError) -> str:
 
 @contextmanager
 def disk_errors(where: Path, outcome: str) -> Iterator[None]:
-    """Turn OSError into a one-line StoreError: `where: reason; outcome`."""
+    """Turn OSError into a one-line DiskError: `where: reason; outcome`."""
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{where}: {disk_reason(error)}; {outcome}") from error
+        raise DiskError(f"{where}: {disk_reason(error)}; {outcome}") from error
 
 
 def sync_file(path: Path) -> None:
