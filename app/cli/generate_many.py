@@ -49,7 +49,8 @@ def answer_many(args: Namespace, files: RunFiles, settings: GenerationSettings) 
                 answer_all(loaded, questions(), settings, responses, told.advance)
             told.finish()
         except KeyboardInterrupt:
-            done = f"stopped; {responses.done:,} of {total:,} answers are in {out}"
+            stored = sum(1 for _ in responses.lines())  # a batch may have been written and not yet counted
+            done = f"stopped; {stored:,} of {total:,} answers are in {out}"
             raise KeyboardInterrupt(f"{done}; the same command again goes on") from None
         finally:
             told.stop()
