@@ -21,6 +21,7 @@ from train.config import TrainingConfig
 from train.estimate import free_memory
 from train.model.adapter import new_adapter
 from train.model.attention import register_packed, require_packable
+from train.model.fused import fuse_on_cpu
 from train.model.load import load_base
 from train.model.precision import Precision, device_name
 from train.preflight import Prepared, prepare
@@ -182,6 +183,7 @@ def _trainer(job: _Job) -> Any:
         enable = getattr(model, f"{name}_checkpointing_enable")
         enable(**{f"{name}_checkpointing_kwargs": {"use_reentrant": False}})
     model = new_adapter(model, config)
+    fuse_on_cpu(model)
     pad_id = prepared.tokenizer.pad_token_id or 0
     window = config.gradient_accumulation_steps * job.processes
     shape = Shape(config.per_device_train_batch_size, config.max_length, config.packing, window, job.processes)
@@ -224,7 +226,7 @@ def _arguments(job: _Job, validate: bool) -> Any:
         **{name: getattr(config, name) for name in same},
         max_steps=config.max_steps or -1,
         warmup_steps=int(warmup) if warmup >= 1 else warmup,
-        optim=("paged_adamw_8bit" if cuda else "adamw_torch") if config.optim == "auto" else config.optim,
+        optim=("paged_adamw_8bit" if cuda else "adamw_torch_fused") if config.optim == "auto" else config.optim,
         eval_strategy=config.eval_strategy if validate else "no",
         eval_steps=config.eval_steps,
         save_steps=config.save_steps or 500,
