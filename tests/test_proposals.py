@@ -131,7 +131,10 @@ def test_a_test_item_makes_a_patch_only_where_it_is_spent(review: Review, here: 
         review.change(Judgement(prediction, WRONG), new)
     assert (load_patches(here.root), spent_items(here.root)) == ((), frozenset())
     assert [t.tag for t in tags(journal)] == list(WRONG)  # what was said is kept
+    with pytest.raises(ConfigError, match="was judged by ana before; undo that first"):
+        review.change(Judgement(prediction, ("made up",)), new, allow_test=True)  # another judgement is not the same
     review.change(Judgement(prediction, WRONG), new, allow_test=True)
+    assert [t.tag for t in tags(journal)] == list(WRONG)  # and is stored once
     assert spent_items(here.root) == {"00000000-0000-4000-8000-000000000050:1"}
 
 

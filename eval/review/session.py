@@ -84,8 +84,8 @@ class Review:
 
     def change(self, said: Judgement, proposal: Proposal, *, allow_test: bool = False) -> Proposed:
         """Store what was said, and write the patch that it proposes. Where the patch is refused (the errors of
-        TrainingData.propose) the judgement stays."""
-        given = self.judge(said)
+        TrainingData.propose) the judgement stays, and the same may be proposed again: it is stored once."""
+        given = self._said_before(said) or self.judge(said)
         if self._data is None:
             raise ConfigError("nothing is known here of the data behind the outputs; use curate patch add")
         shown = self.frame.shown(said.prediction_id)
@@ -147,6 +147,14 @@ class Review:
         """Its first look is to come again: its repeat waits."""
         self._later += [draw for draw in self._ahead if draw.prediction_id == prediction_id]
         self._ahead = deque(draw for draw in self._ahead if draw.prediction_id != prediction_id)
+
+    def _said_before(self, said: Judgement) -> list[Tag]:
+        """The events of the same judgement of this session, were its patch refused."""
+        for draw, events in reversed(self._said):
+            if draw.prediction_id == said.prediction_id:
+                same = [(t.tag, t.value, t.note) for t in self._events(draw, said)]
+                return events if same == [(t.tag, t.value, t.note) for t in events] else []
+        return []
 
     def _sent_before(self, said: Judgement) -> list[Tag]:
         """The stored events of a judgement that comes a second time, from this session or one before it."""
