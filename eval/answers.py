@@ -123,7 +123,9 @@ def _predictions(
             asked = generated.get(_asked_key(row)) or {"finish_reason": "missing", "detail": "was not asked"}
             likely = scored.get(_scored_key(row)) or {}
             if labelled is not None:
-                likely = {**likely, "label_logliks": (labelled.get(_scored_key(row)) or {}).get("logliks")}
+                told = labelled.get(_scored_key(row)) or {}
+                detail = likely.get("detail") or told.get("detail", "")
+                likely = {**likely, "detail": detail, "label_logliks": told.get("logliks")}
             clean = None if touched is None else row["item_id"] not in touched
             yield {**prediction(row, f"{run}:{answers.key}", asked, likely), "clean": clean}
 
@@ -139,7 +141,7 @@ def prediction(row: Mapping[str, Any], run: str, asked: Mapping[str, Any], likel
         "prompt": row["messages"],
         "output": asked.get("text"),
         "output_tokens": asked.get("tokens"),
-        "detail": asked.get("detail", ""),
+        "detail": asked.get("detail") or likely.get("detail", ""),
         **{name: asked.get(name) for name in numbers},
         "reference_nll": likely.get("nll"),
         "reference_tokens": likely.get("tokens"),

@@ -33,7 +33,7 @@ PREDICTIONS: Final = pa.schema(
         ("output", pa.large_string()),  # null where there is none
         ("reference", pa.large_string()),
         ("finish_reason", pa.string()),  # stop | length | error | missing
-        ("detail", pa.string()),  # why there is no output; else ""
+        ("detail", pa.string()),  # why there is no output, or no likelihood of reference or labels; else ""
         ("output_tokens", pa.int64()),
         ("logprob_mean", pa.float64()),  # of the output's tokens; natural logarithm
         ("logprob_min", pa.float64()),

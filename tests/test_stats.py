@@ -297,7 +297,9 @@ def test_estimates() -> None:
     mean = estimate(a)
     assert mean.value == pytest.approx(a.item.mean())
     assert mean.low < mean.value < mean.high
-    assert math.isnan(estimate(score([nan])).value)
+    nothing = estimate(score([nan]))
+    assert nothing.n == 0
+    assert all(map(math.isnan, (nothing.value, nothing.low, nothing.high))), "not all of 0 to 1"
     assert math.isnan(estimate(score([0.3])).low)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from argparse import Namespace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser, whole_number
@@ -13,6 +14,7 @@ from app.cli.render import Cell, clip, next_commands, page, visible
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
+    from curation.source import OfferedTemplate
     from eval.evaluate import Evaluated
     from eval.prepare import Prepared, Where
     from eval.subject import Subject
@@ -112,6 +114,20 @@ def _final(args: Namespace, suite: Suite) -> Suite:
     return replace(suite, split="test" + suite.split[suite.split.find("@") :] if "@" in suite.split else "test")
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A version that is opened only where its template is wanted: to ask a file, nothing needs to have been built."""
+
+    where: Where
+    version: str
+
+    def template(self) -> OfferedTemplate | None:
+        """None where nothing was built."""
+        here = self.where.workspace
+        built = here is None or here.store_path.exists() or (self.where.near / self.version).is_file()
+        return self.where.source(self.version).template() if built else None
+
+
 def _configured_base(args: Namespace, where: Where) -> Subject:
     """The base model of the training config, where nothing was trained yet."""
     from app.cli.train_check import chosen_config
@@ -122,7 +138,7 @@ def _configured_base(args: Namespace, where: Where) -> Subject:
     args.config, args.set = None, []
     config, near = chosen_config(args)
     model = model_folder(config.base_model, near, config.revision)
-    template = choose_training_template(config, where.source(config.version), model, near)
+    template = choose_training_template(config, _Built(where, config.version), model, near)
     kept = ("quantization", "double_quant", "system_prompt")
     told = {name: getattr(config, name) for name in kept}
     return base_subject(where.place, where.near, config.base_model, model, template, told)
@@ -194,9 +210,11 @@ def _number(value: float | None) -> str:
 
 def _after(prepared: Prepared, found: list[Evaluated], looks: str) -> list[str]:
     from eval.benchmarks import at_chance, without_numbers
+    from eval.lacking import lacking
 
     lines = [visible(note) for note in prepared.notes]
     lines += [visible(line) for one in found for line in without_numbers(one.folder)]
+    lines += [visible(f"{one.subject.label}: {line}") for one in found for line in lacking(one.folder)]
     exam = prepared.job.exam.exam
     if exam.limit is not None:
         lines.append(f"partial: {exam.items:,} of {exam.whole:,} items; without --limit all are asked")

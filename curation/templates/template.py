@@ -99,6 +99,17 @@ class Template:
                 f'template {self.name}: nothing ends an answer; give the tokenizer\'s end token (eos: "</s>")'
             )
 
+    def require_answer(self) -> None:
+        """ConfigError where not even one question and its answer can be written and read again."""
+        messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "."}]
+        try:
+            self.segments({"messages": messages})
+        except TemplateRefusal as refusal:
+            raise ConfigError(
+                f"template {self.name}: cannot tell a question from its answer ({refusal.detail}); write something "
+                "of its own before each answer, or name another template"
+            ) from None
+
     def contents(self, record: Mapping[str, Any]) -> tuple[str, list[str]]:
         """Role letters and contents of a record of plain messages."""
         messages = record["messages"]

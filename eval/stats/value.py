@@ -40,7 +40,7 @@ def estimate(
     """Wilson's interval for shares of unclustered right or wrong items, else the cluster bootstrap's."""
     alone = exam((measured,), clusters)
     low = high = nan
-    if binary((measured,), alone.kept) and alone.clusters == alone.n:
+    if alone.n and binary((measured,), alone.kept) and alone.clusters == alone.n:
         low, high = wilson(float(measured.item[alone.kept].sum()), alone.n)
     elif alone.clusters:
         low, high = interval(bootstrap(alone, seed, resamples)[0], alone.clusters)

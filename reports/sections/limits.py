@@ -9,6 +9,7 @@ from curation.licences import by_licence, named, stated
 from curation.patches.spent import spent_items
 from curation.store.looks import looks
 from eval.folder import EvalFolder
+from eval.lacking import lacking
 from eval.odometer import told
 from reports.cells import number
 from reports.document import Block, Table, Text
@@ -102,11 +103,10 @@ def _evaluation(of: Subject) -> Iterator[str]:
 def _answers(folder: EvalFolder) -> Iterator[str]:
     predictions = folder.predictions(["finish_reason", "clean"]).to_pydict()
     reasons = predictions["finish_reason"]
-    cut, lost = reasons.count("length"), sum(reason in ("error", "missing") for reason in reasons)
+    cut = reasons.count("length")
     if cut:
         yield f"{cut:,} of {len(reasons):,} outputs were cut at the length limit"
-    if lost:
-        yield f"{lost:,} of {len(reasons):,} items have no output"
+    yield from lacking(folder)
     touched = predictions["clean"].count(False)
     if touched:
         yield f"training touched {touched:,} of {len(reasons):,} items; see the clean scores"

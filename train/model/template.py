@@ -186,6 +186,7 @@ def _finished(
     name: str, origin: Origin, template: Template, end_token: str | None, model: _Model, files: Mapping[str, bytes]
 ) -> ModelTemplate:
     template.require_end_of_turn()
+    template.require_answer()
     if end_token:
         model.require_token(end_token)
     sha256 = template_hash(template, model.sha256)
