@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -13,48 +12,83 @@ import pytest
 
 from app.cli import main
 from app.cli.demo import SAMPLE
-from app.cli.loop import _lay, _shorten
-from app.cli.loop_findings import culprit, halves, verdict
+from app.cli.loop import LEARNING_RATE, STEPS, _lay
+from app.cli.loop_findings import culprit, halves, sides_of, verdict
 from curation.runs import list_runs, read_run
 from eval.review.portable import read_reviews
 from eval.taxonomy import DEFAULT
 from train.config import load_training_config
 
 
-def blame(source: str, p: float, near: int = 5) -> dict[str, Any]:
-    return {"source": source, "p_adjusted": p, "near": near, "n": 9, "rest_near": 1, "rest_n": 90}
+def lesson(source: str, p: float, taught: int = 5) -> dict[str, Any]:
+    """What autotag tells of a source whose rows say what is wrong."""
+    counts = {"taught": taught, "asked": 9, "others_taught": 1, "others_asked": 90}
+    return {"source": source, "p_adjusted": p, **counts, "rows": [f"{source}:{i}" for i in range(taught)]}
 
 
 def told(**tags: tuple[int, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What autotag tells of one seed; a tag: how many outputs, and the sources it points at."""
+    """What autotag tells of one seed; a tag: how many outputs, and the sources that teach it.
+
+    All of them lie near c.jsonl, as answers to one kind of question do, whatever is wrong with them.
+    """
+    near = [{"source": "c.jsonl", "p_adjusted": 1e-9, "near": 9, "n": 9, "rest_near": 0, "rest_n": 90}]
     found = {
-        name.replace("_", " "): {"found": count, "sources": sources, "events": [f"{name} {i}" for i in range(count)]}
-        for name, (count, sources) in tags.items()
+        name.replace("_", " "): {
+            "found": count,
+            "sources": near,
+            "lessons": lessons,
+            "events": [f"{name} {i}" for i in range(count)],
+        }
+        for name, (count, lessons) in tags.items()
     }
-    return {"tags": found, "reviewed": {"wrong fact": {"found": 7, "sources": [blame("b.jsonl", 0.2, 6)]}}}
+    said = {"wrong fact": {"found": 7, "sources": near, "lessons": [lesson("a.jsonl", 0.2, 6)]}}
+    return {"tags": found, "reviewed": said}
 
 
-def test_the_most_frequent_tag_that_points_somewhere_decides_and_none_is_none() -> None:
+def test_the_source_that_teaches_a_fault_most_surely_decides_and_none_is_none() -> None:
     one = told(
-        low_overlap=(40, [blame("b.jsonl", 0.01)]),
-        wrong_number=(9, [blame("a.jsonl", 0.001)]),
-        empty=(99, [blame("c.jsonl", 0.5)]),
+        low_overlap=(40, [lesson("b.jsonl", 0.01)]),
+        wrong_number=(9, [lesson("a.jsonl", 0.001)]),
+        empty=(99, [lesson("c.jsonl", 0.5)]),
     )
     found = culprit([one])
     assert found is not None
-    assert (found["tag"], found["source"], len(found["events"])) == ("low overlap", "b.jsonl", 40)
-    assert found["reviewed"][0] == {"tag": "wrong fact", "found": 7, "near": blame("b.jsonl", 0.2, 6)}
-    assert culprit([told(empty=(99, [blame("c.jsonl", 0.5)]))]) is None
-    assert culprit([told(empty=(3, []))]) is None
+    assert (found["tag"], found["source"], len(found["events"])) == ("wrong number", "a.jsonl", 9)
+    counts = "5 of 9 outputs that it has rows on are wrong as those say, 1 of 90 for other sources"
+    assert found["why"] == f"'wrong number': {counts}"
+    assert found["reviewed"][0] == {"tag": "wrong fact", "found": 7, "lesson": lesson("a.jsonl", 0.2, 6)}
+    assert culprit([told(empty=(99, [lesson("c.jsonl", 0.5)]))]) is None
+    assert culprit([told(empty=(3, []))]) is None  # near a source, and taught by none
 
 
-def test_a_source_is_blamed_only_where_every_seed_points_at_it() -> None:
-    one = told(low_overlap=(40, [blame("b.jsonl", 0.01)]), wrong_number=(9, [blame("a.jsonl", 0.001)]))
-    other = told(low_overlap=(38, [blame("c.jsonl", 0.01)]), wrong_number=(7, [blame("a.jsonl", 0.02)]))
+def test_a_source_is_blamed_only_where_every_seed_points_at_it_and_as_sure_as_its_least_sure_seed() -> None:
+    one = told(low_overlap=(40, [lesson("b.jsonl", 1e-9)]), wrong_number=(9, [lesson("a.jsonl", 0.001)]))
+    other = told(low_overlap=(38, [lesson("c.jsonl", 0.01)]), wrong_number=(7, [lesson("a.jsonl", 0.02)]))
     found = culprit([one, other])
     assert found is not None
     assert (found["tag"], found["source"]) == ("wrong number", "a.jsonl")
-    assert culprit([one, told(wrong_number=(7, [blame("a.jsonl", 0.2)]))]) is None
+    assert culprit([one, told(wrong_number=(7, [lesson("a.jsonl", 0.2)]))]) is None
+    third = told(low_overlap=(38, [lesson("b.jsonl", 0.03)]), wrong_number=(7, [lesson("a.jsonl", 0.02)]))
+    assert (culprit([one, third]) or {})["tag"] == "wrong number"
+
+
+def test_copies_blame_no_source_for_without_its_rows_there_is_nothing_to_copy() -> None:
+    one = told(copied_from_training=(60, [lesson("c.jsonl", 0.0)]), wrong_number=(9, [lesson("a.jsonl", 0.01)]))
+    found = culprit([one])
+    assert found is not None
+    assert (found["tag"], found["source"]) == ("wrong number", "a.jsonl")
+
+
+def test_the_control_is_the_most_frequent_tag_that_wrong_facts_do_not_cause() -> None:
+    rows = [
+        {"tag": "contradicts reference", "patches": ["p-001"], "value_a": 0.5},
+        {"tag": "unsupported number", "patches": [], "value_a": 0.4},
+        {"tag": "cut off", "patches": [], "value_a": 0.01},
+        {"tag": "low overlap", "patches": [], "value_a": 0.05},
+    ]
+    assert sides_of(rows) == (rows[0], rows[3])
+    assert sides_of(rows[1:2]) == (None, None)
+    assert sides_of([{"tag": "low overlap", "patches": ["p-001"], "value_a": 0.5}])[1] is None
 
 
 def test_where_nothing_was_changed_nobody_can_tell_and_seeds_are_compared() -> None:
@@ -82,13 +116,12 @@ def test_the_committed_reviews_are_of_the_samples_validation_and_fit_the_taxonom
     assert {one.verdict for one in reviews} >= {"correct", "wrong"}
 
 
-def test_fewer_steps_are_looked_at_once(tmp_path: Path) -> None:
-    config = tmp_path / "training.yaml"
-    shutil.copy(SAMPLE / "training.yaml", config)
-    _shorten(config, 7)
-    before, after = load_training_config(SAMPLE / "training.yaml"), load_training_config(config)
-    assert (after.max_steps, after.eval_steps) == (7, 7)
-    assert replace(before, max_steps=7, eval_steps=7) == after
+def test_the_loop_trains_longer_than_the_sample_or_as_long_as_it_is_told(tmp_path: Path) -> None:
+    before = load_training_config(SAMPLE / "training.yaml")
+    for number, told in ((STEPS, None), (7, 7)):
+        _lay(tmp_path / str(number), Namespace(seed=None, no_defects=False, steps=told, seeds=1))
+        after = load_training_config(tmp_path / str(number) / "configs" / "training.yaml")
+        assert replace(before, max_steps=number, eval_steps=number, learning_rate=float(LEARNING_RATE)) == after
 
 
 def test_a_folder_that_is_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,13 +196,18 @@ def test_autotag_says_the_rates_the_source_and_the_command(here: Path, capsys: C
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:3] == ["contradicts", "reference", "9"]
     assert "8 without a tag" in lines[-3]
-    assert lines[-2].startswith(f"{BAD}, 8 rows: 6 of 9 'contradicts reference' near this source (")
+    told = (
+        f"{BAD} teaches 'contradicts reference': 8 of 8 outputs that it has rows on are wrong as those say, 0 of 8 for"
+    )
+    assert lines[-2] == f"{told} other sources; p 8e-05; its row {BAD}:1 is one"
     assert f"curate patch add --drop --where \"source = '{BAD}'\"" in lines[-1]
     assert len(lines) <= 15
     assert main(["autotag", "-C", str(here), run.of.name, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["added"], told["tags"]["contradicts reference"]["found"]) == (0, 9)
-    assert told["tags"]["contradicts reference"]["sources"][0]["source"] == BAD
+    contradicting = told["tags"]["contradicts reference"]
+    assert (contradicting["sources"][0]["source"], contradicting["lessons"][0]["source"]) == (BAD, BAD)
+    assert contradicting["lessons"][0]["rows"] == [f"{BAD}:{line}" for line in range(1, 9)]
 
 
 def test_autotag_tells_what_people_said_and_where_that_points(here: Path, capsys: Capture) -> None:
@@ -216,6 +221,7 @@ def test_autotag_tells_what_people_said_and_where_that_points(here: Path, capsys
     told = json.loads(capsys.readouterr().out)
     assert told["reviewed"]["wrong fact"]["found"] == 4
     assert told["reviewed"]["wrong fact"]["sources"][0]["source"] == BAD
+    assert told["reviewed"]["wrong fact"]["lessons"][0]["taught"] == 4
     events = told["tags"]["contradicts reference"]["events"]
     assert len(events) == told["tags"]["contradicts reference"]["found"] == 9
     assert main(["autotag", "-C", str(here), run.of.name]) == 0

@@ -1,34 +1,33 @@
-"""`curate autotag`: judge a run's outputs by rules, and say which training data the most frequent fault points to."""
+"""`curate autotag`: judge a run's outputs by rules, and say which training data teach their faults."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from app.cli.arguments import Parser
+from app.cli.autotag_origins import Origins, origin_lines, origins, reviewed_lines
 from app.cli.output import emit
 from app.cli.place import workspace
-from app.cli.render import Cell, next_commands, page, percent, visible
+from app.cli.render import Cell, page, percent, visible
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
     from curation.store.journal import Journal
     from curation.workspace import Workspace
-    from eval.blame import Blame
     from eval.folder import EvalFolder
+    from eval.lessons import Lessons
     from eval.neighbours import Neighbours
     from eval.tags import Prediction
     from eval.tags.runner import Tagged
-
-_SURE: Final = 0.05
 
 
 def add_parser(parser: Parser) -> None:
     command = parser.add_command(
         "autotag",
-        "tag a run's outputs by rules, and trace the main fault to its source",
+        "tag a run's outputs by rules, and trace their faults to the source that teaches them",
         examples=[
             "curate autotag",
             "curate autotag 3 --rule 'wrong language' --rule refusal",
@@ -47,7 +46,6 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
-    from eval.blame import blame
     from eval.neighbours import copies
     from eval.tags import RULES
     from eval.tags.runner import predictions_of, rules_named, tag_automatically
@@ -62,7 +60,7 @@ def run(args: Namespace) -> int:
     if not predictions:
         where = "no output outside the test split; judge that with --final" if not args.final else "no output"
         raise ConfigError(f"{folder.name}: holds {where}")
-    near = _neighbours(here, folder, predictions)
+    near, lessons = _known(here, folder, predictions)
     with open_journal(place.journal) as journal:
         alike = copies(predictions, near.rows) if near else {}
         tagged = tag_automatically(folder, journal, rules=rules, copies=alike, test_too=args.final)
@@ -71,7 +69,9 @@ def run(args: Namespace) -> int:
         ids = [event for (tag, _), event in tagged.events.items() if tag == args.events]
         emit(args, {"tag": args.events, "events": ids}, [",".join(ids)])
         return 0
-    _tell(args, folder, tagged, near, {tag: (ids, blame(ids, near) if near else []) for tag, ids in reviewed.items()})
+    found = {tag: origins(tagged.found[tag], near, lessons) for tag in _commonest(tagged)}
+    said = {tag: (len(ids), origins(ids, near, lessons)) for tag, ids in reviewed.items()}
+    emit(args, _data(folder, tagged, found, said), _page(folder, tagged, found, said))
     return 0
 
 
@@ -91,33 +91,26 @@ def _reviewed(
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def _tell(
-    args: Namespace,
-    folder: EvalFolder,
-    tagged: Tagged,
-    near: Neighbours | None,
-    reviewed: dict[str, tuple[set[str], list[Blame]]],
-) -> None:
-    from eval.blame import blame
+def _commonest(tagged: Tagged) -> list[str]:
+    """The tags that were found, the most frequent first."""
+    return sorted((tag for tag, found in tagged.found.items() if found), key=lambda tag: -len(tagged.found[tag]))
+
+
+def _having(tagged: Tagged) -> dict[str, set[str]]:
+    """Output -> its tags; of those that have one."""
+    having: dict[str, set[str]] = {}
+    for tag, found in tagged.found.items():
+        for prediction in found:
+            having.setdefault(prediction, set()).add(tag)
+    return having
+
+
+def _data(
+    folder: EvalFolder, tagged: Tagged, found: Mapping[str, Origins], said: Mapping[str, tuple[int, Origins]]
+) -> dict[str, Any]:
     from eval.review.rates import rates_of_all
 
-    names = sorted((tag for tag, found in tagged.found.items() if found), key=lambda tag: -len(tagged.found[tag]))
-    having: dict[str, set[str]] = {}
-    for tag in names:
-        for prediction in tagged.found[tag]:
-            having.setdefault(prediction, set()).add(tag)
-    rates = rates_of_all(having, tagged.predictions, names)
-    blamed = {tag: blame(tagged.found[tag], near) for tag in names} if near else {}
-    rows: list[list[Cell]] = [
-        [visible(rate.tag), rate.hits, percent(rate.share), f"{percent(rate.low)} to {percent(rate.high)}"]
-        for rate in rates
-    ]
-    clean = len(tagged.predictions) - len(having)
-    stored = f"{tagged.added:,} tags stored" + (f", {tagged.taken_back:,} taken back" if tagged.taken_back else "")
-    said = [f"{visible(folder.name)}: {len(tagged.predictions):,} outputs, {clean:,} without a tag · {stored}"]
-    said += _reviewed_lines(reviewed)
-    said += _blame_lines(folder, names[0], blamed.get(names[0], [])) if names else []
-    data: dict[str, Any] = {
+    return {
         "evaluation": folder.name,
         "outputs": len(tagged.predictions),
         "added": tagged.added,
@@ -128,64 +121,51 @@ def _tell(
                 "share": rate.share,
                 "low": rate.low,
                 "high": rate.high,
-                "sources": [asdict(row) for row in blamed.get(rate.tag, ())],
+                **found[rate.tag].as_data(),
                 "events": [event for (tag, _), event in tagged.events.items() if tag == rate.tag],
             }
-            for rate in rates
+            for rate in rates_of_all(_having(tagged), tagged.predictions, list(found))
         },
-        "reviewed": {
-            tag: {"found": len(ids), "sources": [asdict(row) for row in sources]}
-            for tag, (ids, sources) in reviewed.items()
-        },
+        "reviewed": {tag: {"found": count, **of.as_data()} for tag, (count, of) in said.items()},
     }
-    emit(args, data, page(("tag", "outputs", "share", "95 %"), rows, said))
 
 
-def _reviewed_lines(reviewed: dict[str, tuple[set[str], list[Blame]]]) -> list[str]:
-    """What people said most often, and the source that it points at."""
-    if not reviewed:
-        return []
-    tag, (ids, sources) = next(iter(reviewed.items()))
-    told = f"reviewed: {visible(tag)} {len(ids):,}"
-    if sources and sources[0].p_adjusted <= _SURE:
-        first = sources[0]
-        told += f", {first.near} of {first.n} near {visible(first.source)} ({first.rest_near} of {first.rest_n} others)"
-    return [told]
+def _page(
+    folder: EvalFolder, tagged: Tagged, found: Mapping[str, Origins], said: Mapping[str, tuple[int, Origins]]
+) -> list[str]:
+    from eval.review.rates import rates_of_all
+
+    having = _having(tagged)
+    rows: list[list[Cell]] = [
+        [visible(rate.tag), rate.hits, percent(rate.share), f"{percent(rate.low)} to {percent(rate.high)}"]
+        for rate in rates_of_all(having, tagged.predictions, list(found))
+    ]
+    clean = len(tagged.predictions) - len(having)
+    stored = f"{tagged.added:,} tags stored" + (f", {tagged.taken_back:,} taken back" if tagged.taken_back else "")
+    told = [f"{visible(folder.name)}: {len(tagged.predictions):,} outputs, {clean:,} without a tag · {stored}"]
+    told += reviewed_lines(said) + origin_lines(folder.of.name.removeprefix("experiment_"), found)
+    return page(("tag", "outputs", "share", "95 %"), rows, told)
 
 
-def _blame_lines(folder: EvalFolder, tag: str, sources: list[Blame]) -> list[str]:
-    if not sources:
-        return [next_commands("curate tag --as NAME")]
-    first = sources[0]
-    if first.p_adjusted > _SURE:
-        return [f"{tag}: no source stands out among its training neighbours", next_commands("curate tag --as NAME")]
-    counts = f"{first.near} of {first.n} '{tag}' near this source ({first.rest_near} of {first.rest_n} of the others)"
-    condition = f"source = '{first.source.replace(chr(39), chr(39) * 2)}'"
-    number = folder.of.name.removeprefix("experiment_")
-    command = (
-        f'curate patch add --drop --where "{visible(condition)}" --reason "{counts}" '
-        f"--tags \"$(curate autotag {number} --events '{tag}')\""
-    )
-    told = f"{visible(first.source)}, {first.rows:,} rows: {counts}, p {first.p_adjusted:.1g}"
-    return [told, next_commands(command)]
-
-
-def _neighbours(here: Workspace, folder: EvalFolder, predictions: list[Prediction]) -> Neighbours | None:
-    """None where the run was not trained on a version that the store has."""
+def _known(
+    here: Workspace, folder: EvalFolder, predictions: list[Prediction]
+) -> tuple[Neighbours, Lessons] | tuple[None, None]:
+    """The training rows beside the outputs; (None, None) where the store does not have the version that they are of."""
     from curation.runs import read_run
     from curation.store import open_store
+    from eval.lessons import Lessons
     from eval.neighbours import neighbours, training_rows
 
     version = read_run(folder.of).version
     if version is None or not here.store_path.exists():
-        return None
+        return None, None
     try:
         store = open_store(here.store_path)
         rows = training_rows(store, store.resolve(str(version["id"])), folder.of)
     except CurateError as error:
         print(f"curate autotag: without training neighbours: {visible(str(error))}", file=sys.stderr)
-        return None
-    return neighbours(predictions, rows)
+        return None, None
+    return neighbours(predictions, rows), Lessons(predictions, rows)
 
 
 def _evaluation(experiments: Any, ref: str | None) -> EvalFolder:

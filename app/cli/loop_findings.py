@@ -10,8 +10,14 @@ from typing import Any, Final
 from app.cli.render import visible
 
 _SURE: Final = 0.05  # adjusted p under which a source stands out
-# Faults of form, which wrong facts in the data do not cause: the control for the tag that is to shrink.
-_FORM: Final = ("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage")
+# An answer is tagged so for being like a training row, so that dropping the row takes the tag away by definition.
+_CIRCULAR: Final = ("copied from training",)
+# What wrong facts in the data do not cause: faults of form, and answers with next to no word of the right one, for a
+# wrong fact names the thing that it is about. The most frequent of them is the control for the tag that is to shrink.
+_UNTOUCHED: Final = (
+    *("cut off", "empty", "format violation", "refusal", "repetition loop", "template leakage"),
+    "low overlap",
+)
 _CANNOT_TELL: Final = "cannot tell"
 _RECALL: Final = (
     "this measures recall of trained facts in new wordings by a model of 2 million parameters, and nothing else"
@@ -28,37 +34,41 @@ class Seed:
 
 
 def culprit(tagged: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The most frequent tag whose neighbours point at one source, the same in every seed; None where there is none.
+    """The source that teaches a tag's fault, the same in every seed, and that tag; None where there is none.
 
-    One seed alone may point somewhere by chance: of 20 comparisons one does.
+    Of several the one that is surest in the seed where it is least sure. One seed alone may point somewhere by chance:
+    of 20 comparisons one does.
     """
     blamed = [_pointing(told) for told in tagged]
     shared = [key for key in blamed[0] if all(key in other for other in blamed)] if blamed else []
     if not shared:
         return None
-    tag, source = min(shared, key=lambda key: (-sum(told["tags"][key[0]]["found"] for told in tagged), key))
-    first = blamed[0][tag, source]
-    near, rest = f"{first['near']} of {first['n']}", f"{first['rest_near']} of {first['rest_n']}"
-    why = f"{near} '{tag}' near it, {rest} of the others"
-    more = {"reviewed": [_reviewed(told, source) for told in tagged]}
+    tag, source = min(shared, key=lambda key: (max(one[key]["p_adjusted"] for one in blamed), key))
+    why = f"'{tag}': {_counts(blamed[0][tag, source])}"
+    more = {"lessons": [one[tag, source] for one in blamed], "reviewed": [_reviewed(told, source) for told in tagged]}
     return {"tag": tag, "source": source, "why": why, "events": tagged[0]["tags"][tag].get("events", []), **more}
 
 
 def _pointing(told: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(tag, source) -> the counts, where the source stands out."""
+    """(tag, source) -> the lesson, where the source stands out as the one that teaches the fault."""
     return {
-        (name, source["source"]): source
+        (name, lesson["source"]): lesson
         for name, tag in told["tags"].items()
-        for source in tag["sources"][:1]
-        if source["p_adjusted"] <= _SURE
+        for lesson in tag["lessons"][:1]
+        if lesson["p_adjusted"] <= _SURE and name not in _CIRCULAR
     }
 
 
+def _counts(lesson: dict[str, Any]) -> str:
+    mine = f"{lesson['taught']} of {lesson['asked']} outputs that it has rows on"
+    return f"{mine} are wrong as those say, {lesson['others_taught']} of {lesson['others_asked']} for other sources"
+
+
 def _reviewed(told: dict[str, Any], source: str) -> dict[str, Any] | None:
-    """The tag that people gave most often, and how much of it lies near the source; None where nobody gave any."""
+    """The tag that people gave most often, and how much of it the source teaches; None where nobody gave any."""
     for tag, found in told.get("reviewed", {}).items():
-        at = next((one for one in found["sources"] if one["source"] == source), None)
-        return {"tag": tag, "found": found["found"], "near": at}
+        lesson = next((one for one in found["lessons"] if one["source"] == source), None)
+        return {"tag": tag, "found": found["found"], "lesson": lesson}
     return None
 
 
@@ -100,7 +110,7 @@ def lines_of(data: dict[str, Any]) -> list[str]:
     lines = [f"{told} ({counts['other_output']:,} skipped, another answer; {counts['not_asked']:,} not asked)"]
     if blamed is None:
         lines.append(
-            "no source stands out among the neighbours of what rules tagged in every seed: nothing was changed,"
+            "no source stands out as the one whose rows teach what rules tagged in every seed: nothing was changed,"
         )
         lines.append(f"so what better data would do: {_CANNOT_TELL}; below, seeds of one version against each other")
     else:
@@ -115,22 +125,25 @@ def lines_of(data: dict[str, Any]) -> list[str]:
 
 
 def _said_by_people(blamed: dict[str, Any]) -> list[str]:
-    said = [one for one in blamed["reviewed"] if one and one["near"]]
+    said = [one for one in blamed["reviewed"] if one and one["lesson"]]
     if not said:
         return []
     first = said[0]
-    near = f"{first['near']['near']} of {first['near']['n']}"
-    rest = f"{first['near']['rest_near']} of {first['near']['rest_n']}"
     told = f"reviewed: '{visible(first['tag'])}' {first['found']:,} in the first seed"
-    return [f"{told}; {near} near it, {rest} of the others"]
+    return [f"{told}; {_counts(first['lesson'])}"]
 
 
 def _tag_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    target = next((row for row in rows if row["patches"]), None)
-    form = [row for row in rows if row["tag"] in _FORM]
-    control = max(form, key=lambda row: float(row["value_a"]), default=None)
+    target, control = sides_of(rows)
     lines = [_moved("targeted", target)] if target else []
     return [*lines, _moved("control", control)] if control else lines
+
+
+def sides_of(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """(the tag that the patch was made from, the one beside it that has no reason to move), where there is one."""
+    target = next((row for row in rows if row["patches"]), None)
+    others = [row for row in rows if row["tag"] in _UNTOUCHED and not row["patches"]]
+    return target, max(others, key=lambda row: float(row["value_a"]), default=None)
 
 
 def _moved(role: str, row: dict[str, Any]) -> str:
