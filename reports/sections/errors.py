@@ -63,7 +63,7 @@ def moved(of: Subject) -> list[Block]:
     out = f"; left out: {shifted.touched:,} that a patch was made from" if shifted.touched else ""
     about = (
         "Share of the exam's answers with each tag, items that no patch between the versions was made from"
-        f"{out}; p under Holm. The others are for comparison: a tag that the change should not touch should have stayed."
+        f"{out}; p under Holm. The others are beside it: a tag that the change does not touch should have stayed."
     )
     return [Table(columns, rows, frozenset({found.a.label, found.b.label, "p", "n"}), about)]
 
