@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def said(made: Workspace, folder: EvalFolder, values: Sequence[str], queue: str 
     return ids
 
 
-def compared(made: Workspace, capsys: Capture) -> dict[str, dict[str, float]]:
+def compared(made: Workspace, capsys: Capture) -> dict[str, dict[str, Any]]:
     capsys.readouterr()
     assert main(["-C", str(made.root), "compare", "1", "2", "--alone", "--stored", "--json"]) == 0
     return {one["name"]: one for one in json.loads(capsys.readouterr().out)["secondary"]}
@@ -140,3 +141,38 @@ def test_the_dashboard_shows_what_was_judged_since(
         said(made, one, ["wrong"] * 8)
         said(made, two, ["correct"] * 8)
         assert "verdict (people)" in metrics()
+
+
+def test_auroc_goes_by_people_where_they_judged_both_sides_and_by_a_metric_where_not(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    made = built(tmp_path / "work", rows=120, split={"ratios": {"train": 0.4, "validation": 0.5, "test": 0.1}})
+    suite = {"metrics": ["token_f1", "exact_match", "auroc"], "primary": {"metric": "token_f1"}, "benchmarks": []}
+    folders = [run_of(made), run_of(made, seed=2)]
+    one, two = (sit(made, folder, right_at(0.5, folder.name), suite=suite) for folder in folders)
+    for folder in (one, two):
+        lines = folder.predictions().to_pylist()
+        folder.write("predictions", [{**line, "logprob_mean": -1.0 - i % 3} for i, line in enumerate(lines)])
+    by_metric = compared(made, capsys)["auroc"]
+    assert (
+        by_metric["signature"].endswith("|right:exact_match|normalise:squad") or "people" not in by_metric["signature"]
+    )
+    said(made, one, ["correct", "wrong"] * 6)
+    assert compared(made, capsys)["auroc"] == by_metric
+    main(["-C", str(made.root), "compare", "1", "2", "--alone", "--stored", "--json"])
+    assert any(
+        note.startswith("auroc: goes by a metric, for people judged outputs of experiment_001 and no item's of all")
+        for note in json.loads(capsys.readouterr().out)["notes"]
+    )
+    said(made, two, ["correct"] * 4 + ["wrong"] * 4)
+    by_people = compared(made, capsys)["auroc"]
+    assert by_people["signature"].endswith("|right:people")
+    assert (by_people["n"], by_people["left_out"]) == (8, by_metric["n"] - 8)
+
+    def area(right: list[int]) -> float:
+        sure = [-1.0 - i % 3 for i in range(8)]
+        pairs = [(a, b) for a in range(8) for b in range(8) if right[a] > right[b]]
+        return sum((sure[a] > sure[b]) + (sure[a] == sure[b]) / 2 for a, b in pairs) / len(pairs)
+
+    assert by_people["value_a"] == pytest.approx(area([1, 0] * 4))
+    assert by_people["value_b"] == pytest.approx(area([1] * 4 + [0] * 4))

@@ -15,7 +15,7 @@ from curation.errors import DataError
 from eval.metrics import measure
 from eval.metrics.metric import Items, Measured, mean_of
 from eval.stats import resampling
-from eval.stats.compare import Difference, compare_paired, detectable, under_holm
+from eval.stats.compare import Difference, compare_paired, detectable, error_df, under_holm
 from eval.stats.distributions import detectable_errors, mcnemar_mid_p, t_quantile, t_two_sided, wilson
 from eval.stats.exam import exam
 from eval.stats.multiple import benjamini_hochberg, holm
@@ -287,6 +287,20 @@ def test_what_an_exam_can_show() -> None:
     d = detectable(0.2 / 20, 400, 0.04)
     assert d == pytest.approx(detectable_errors(399) * ((0.04 + d - d**2) / 400) ** 0.5)
     assert 0 < detectable(0.0, 400, 0.0) < 0.05  # 400 identical verdicts
+
+
+def test_a_few_items_that_carry_all_make_what_an_exam_can_show_larger() -> None:
+    """An error that rests on six of sixty items is known as badly as one of six: the next exam may draw others."""
+    rng = np.random.default_rng(3)
+    ease, gained = rng.random(60), rng.normal(size=60)
+    few = np.where(np.arange(60) < 6, gained, 0.0)
+    few *= gained.std() / few.std()
+    even, lumpy = (compare_paired(score(ease), score(ease + gap)) for gap in (gained, few))
+    per_error = [one.detectable / (one.high - one.low) for one in (even, lumpy)]
+    assert per_error[1] > 1.15 * per_error[0]
+    assert error_df(exam((score(ease), score(ease + gained)))) == pytest.approx(59, rel=0.4)
+    assert (error_df(exam((score(ease), score(ease + few)))) or 60) < 15
+    assert error_df(exam((score(ease), score(ease)))) is None
 
 
 def test_estimates() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from benchmarks import stat_checks
 from benchmarks.stat_simulations import SEEDS, SETTINGS, simulate, simulate_seeds
 
 RUNS = 400
 # 6 % and 78 %, and three standard errors of a share of 400 runs.
 MOST_FALSE, LEAST_FOUND = 0.06 + 0.036, 0.78 - 0.062
-CHEAP = [setting for setting in SETTINGS if "400" not in setting.name and "auroc" not in setting.name]
+LUMPY = [setting for setting in stat_checks.SETTINGS if re.match("sparse|40 clusters", setting.name)]
+CHEAP = LUMPY + [setting for setting in SETTINGS if "400" not in setting.name and "auroc" not in setting.name]
 
 
 @pytest.mark.slow

@@ -183,7 +183,9 @@ def _baselines(found: Comparison) -> list[str]:
         f"{one.name} {_value(one.diff.value_a)} ({b} {_signed(one.diff.diff)}, {one.diff.verdict})"
         for one in found.baselines
     ]
-    return [visible(f"beside, by {found.primary.name}: {' · '.join(told)}")] if told else []
+    several = len(found.b.models) > 1
+    how = f", each of the {len(found.b.models)} models of {b} alone" if several else ""
+    return [visible(f"beside, by {found.primary.name}{how}: {' · '.join(told)}")] if told else []
 
 
 def _benchmark_lines(benchmarks: Sequence[Benchmarked], on: Screen) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from curation.errors import CurateError
 from curation.runs import Run, list_runs, read_run
 from eval.compare import measures
-from eval.compare.claim import difference
+from eval.compare.claim import against_each
 from eval.compare.exam import Exam, clusters_of, learned_by
 from eval.compare.measures import Draws
 from eval.compare.sheet import sheet
@@ -22,7 +22,7 @@ from eval.stats.compare import Difference
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """diff: the second side against the baseline, by the primary metric."""
+    """diff: each model of the second side against the baseline, by the primary metric."""
 
     name: str
     run: str
@@ -39,7 +39,8 @@ def beside(
     draws: Draws,
 ) -> list[Beside]:
     """The newest of every baseline, and of the sides' base at every quantisation, that answered all items of the exam,
-    but for those its own examples hold. What is a side is not beside it."""
+    but for those its own examples hold. What is a side is not beside it, nor what was measured otherwise (people judged
+    the sides alone)."""
     found: dict[str, Beside] = {}
     shown = {part.name for side in sides for model in side.models for part in model.parts}
     like = sides[1].models[0].parts[0].run
@@ -50,9 +51,9 @@ def beside(
         if name in found or part.name in shown:
             continue
         measured = _measured(exam, Model(part.name, (part,)), exposure, trust)
-        if measured is not None:
+        if measured is not None and measured.signature == b[0].signature:
             margin = exam.suite.primary.margin
-            diff = difference([measured], b, clusters_of(exam), margin, **draws.as_keywords())
+            diff = against_each(measured, b, clusters_of(exam), margin, **draws.as_keywords())
             found[name] = Beside(name, part.name, diff)
     return [found[name] for name in sorted(found)]
 

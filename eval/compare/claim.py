@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from math import nan
+from statistics import fmean
 from typing import Any, Final, Literal
 
 from eval.compare.sides import Side
 from eval.metrics.metric import Measured
 from eval.stats.compare import Difference, compare_paired
 from eval.stats.seeds import compare_seeds
-from eval.stats.verdict import FEWEST_FOR_SAME
+from eval.stats.verdict import FEWEST_FOR_SAME, verdict
 
 About = Literal["models", "data", "settings", "data and settings", "training"]
 # With five pairs the permutation test cannot fall below 2 / 2**5 = 6 %, and no interval should know better.
@@ -101,6 +103,49 @@ def difference(
     else:
         found = compare_seeds(a, b, clusters, margin)
     return careful(found)
+
+
+def against_each(
+    a: Measured,
+    b: Sequence[Measured],
+    clusters: Sequence[Hashable] | None,
+    margin: float,
+    **draws: Any,
+) -> Difference:
+    """Every one of b against a, which has no seed, item by item: of these models, not of their training.
+
+    Better is what each of them is: p is the largest of theirs (Berger 1982, intersection-union), the interval reaches
+    from the lowest bound to the highest, values are means.
+    """
+    each = [difference([a], [one], clusters, margin, **draws) for one in b]
+    if len(each) == 1:
+        return each[0]
+    first, diff = each[0], fmean(one.diff for one in each)
+    low, high = min(one.low for one in each), max(one.high for one in each)
+    p = max(one.p for one in each) if len({one.diff > 0 for one in each}) == 1 else 1.0
+    return careful(
+        replace(
+            first,
+            value_b=fmean(one.value_b for one in each),
+            diff=diff,
+            low=low,
+            high=high,
+            p=p,
+            p_adjusted=p,
+            test=f"{first.test}, each of {len(each)} models",
+            detectable=max((one.detectable for one in each if one.detectable > 0), default=nan),
+            seeds=(1, len(each)),
+            verdict=verdict(
+                diff,
+                low,
+                high,
+                p,
+                clusters=first.clusters,
+                margin=margin,
+                higher_is_better=first.higher_is_better,
+            ),
+        )
+    )
 
 
 def fewest_clusters(sides: Sequence[Side]) -> int:

@@ -19,7 +19,7 @@ from eval.compare.claim import Claim, careful, claim, fewest_clusters
 from eval.compare.exam import Exam, Source, clusters_of, learned_by, open_exam, spent
 from eval.compare.flips import Flip, flips
 from eval.compare.gates import Check, checks
-from eval.compare.judged import judged
+from eval.compare.judged import judged, with_verdicts
 from eval.compare.measures import Draws, Table
 from eval.compare.sheet import Sheet, sheet
 from eval.compare.sides import BASE, Model, Part, Side, base_part, same_training
@@ -197,7 +197,8 @@ def _tables(
         kept = tuple(choice for choice in suite.metrics if choice.name != _PER_TOKEN)
         notes += ["perplexity: the two have different tokenizers, see bits_per_char"] * (len(kept) < len(suite.metrics))
         suite = replace(suite, metrics=kept)
-    found = measures.measures(sheets, suite, settings.trust, notes) | judged(sheets, settings.people, notes)
+    told = with_verdicts(sheets, settings.people, suite, notes)
+    found = measures.measures(told, suite, settings.trust, notes) | judged(sheets, settings.people, notes)
     first = len(sides[0].models)
     return {name: each[:first] for name, each in found.items()}, {name: each[first:] for name, each in found.items()}
 
@@ -293,4 +294,5 @@ def _base(
         return None
     only = replace(exam.suite, metrics=tuple(m for m in exam.suite.metrics if m.name == exam.suite.primary.metric))
     (measured,) = measures.measures([answers], only, settings.trust, []).values()
-    return model, measured[0]
+    # People may have judged the sides' outputs, and not the base's.
+    return (model, measured[0]) if measured[0].signature == runs[0][1].signature else None

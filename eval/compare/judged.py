@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from eval.compare.sheet import Sheet
 from eval.metrics.metric import Measured, mean_of
+from eval.recompute import JUDGED
 from eval.review.scores import Scores
+from eval.suite import Suite
+from eval.taxonomy import VERDICT
+
+
+def with_verdicts(sheets: Sequence[Sheet], scores: Scores, suite: Suite, notes: list[str]) -> list[Sheet]:
+    """The sheets with what people said of right and wrong, where some item's outputs of all models were judged; then
+    AUROC goes by people, as in an evaluation, over those items. Else a metric says it, of all sides alike."""
+    ranking = [choice.name for choice in suite.metrics if choice.name in JUDGED]
+    said = scores.values.get(VERDICT, {})
+    if not ranking or not said:
+        return list(sheets)
+    ids = [sheet.predictions(["prediction_id"])["prediction_id"].to_pylist() for sheet in sheets]
+    if any(all(one in said for one in item) for item in zip(*ids, strict=True)):
+        return [
+            replace(one, said={p: said[p] for p in mine if p in said}) for one, mine in zip(sheets, ids, strict=True)
+        ]
+    names = [sheet.name for sheet, mine in zip(sheets, ids, strict=True) if any(one in said for one in mine)]
+    if names:
+        of = ", ".join(names)
+        notes.append(f"{', '.join(ranking)}: goes by a metric, for people judged outputs of {of} and no item's of all")
+    return list(sheets)
 
 
 def judged(sheets: Sequence[Sheet], scores: Scores, notes: list[str]) -> dict[str, list[Measured]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -25,12 +25,14 @@ _KEYS: Final = ["item_id", "prompt_sha256", "sha256"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """Read like the folder of an evaluation. answered: what the model was asked, with or without an output."""
+    """Read like the folder of an evaluation. answered: what the model was asked, with or without an output. said: what
+    people said of its outputs, by prediction; empty unless they judged all models that are compared."""
 
     name: str
     item_table: Any
     prediction_table: Any
     answered: Bools
+    said: Mapping[str, float] = field(default_factory=dict)
 
     def items(self, columns: list[str] | None = None) -> Any:
         return self.item_table.select(columns) if columns else self.item_table
@@ -38,9 +40,8 @@ class Sheet:
     def predictions(self, columns: list[str] | None = None) -> Any:
         return self.prediction_table.select(columns) if columns else self.prediction_table
 
-    def verdicts(self) -> dict[str, float]:
-        """None: of two sides perhaps one alone was judged."""
-        return {}
+    def verdicts(self) -> Mapping[str, float]:
+        return self.said
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
         yield self.items(columns) if name == "items" else self.predictions(columns)

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from eval.metrics.metric import Measured, ratio
 from eval.stats.distributions import detectable_errors, mcnemar_mid_p
-from eval.stats.exam import exam
+from eval.stats.exam import Exam, exam
 from eval.stats.multiple import holm
-from eval.stats.resampling import PERMUTATIONS, RESAMPLES, bootstrap, interval, permutation_p, standard_error
+from eval.stats.resampling import (
+    PERMUTATIONS,
+    RESAMPLES,
+    bootstrap,
+    interval,
+    permutation_p,
+    pseudo_values,
+    standard_error,
+)
 from eval.stats.verdict import Gate, Verdict, no_loss, verdict
+
+_FEWEST_FOR_TAILS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +106,50 @@ def compare_paired(
         test=test,
         margin=margin,
         higher_is_better=a.higher_is_better,
-        detectable=detectable(error, shared.clusters, float(gained.var()) if verdicts and shared.n else None),
+        detectable=detectable(
+            error, shared.clusters, float(gained.var()) if verdicts and shared.n else None, error_df(shared)
+        ),
         verdict=verdict(
             two - one, low, high, p, clusters=shared.clusters, margin=margin, higher_is_better=a.higher_is_better
         ),
     )
 
 
-def detectable(error: float, clusters: int, discordance: float | None = None) -> float:
+def detectable(error: float, clusters: int, discordance: float | None = None, known: float | None = None) -> float:
     """The smallest difference found with 80 % power at 5 %, from the standard error of a difference.
 
     discordance: of right or wrong verdicts, the variance of an item's gain. There a difference of d adds d - d * d
-    to it, so the error grows with what is looked for; continuous outputs may shift without.
+    to it, so the error grows with what is looked for; continuous outputs may shift without. known: degrees of freedom
+    of the error (`error_df`); None: as many as clusters give.
     """
     if clusters < 2 or isnan(error) or (error == 0 and discordance is None):
         return nan
-    reach = detectable_errors(clusters - 1)
     if discordance is None:
-        return reach * error
+        return detectable_errors(clusters - 1, known) * error
+    reach = detectable_errors(clusters - 1)
     # Solves d = reach * sqrt(error**2 + (d - d**2) * growth): what is added is tied by cluster as what is there.
     growth = reach**2 * (error**2 / discordance if discordance > 0 else 1 / clusters)
     return float(growth + (growth**2 + 4 * (1 + growth) * (reach * error) ** 2) ** 0.5) / (2 * (1 + growth))
+
+
+def error_df(shared: Exam) -> float | None:
+    """Degrees of freedom that a difference's standard error has: fewer than clusters, where a few of them make up most
+    of it. None for metrics that rank items, and of too few clusters.
+
+    From the variance of a variance, kurtosis / n + 2 / (n - 1) of its square, with the unbiased excess kurtosis.
+    """
+    n = shared.clusters
+    if n < _FEWEST_FOR_TAILS or any(side.measured.formula is None for side in shared.sides):
+        return None
+    one, two = (pseudo_values(side, n) for side in shared.sides)
+    apart = two - one - (two - one).mean()
+    variance = float((apart**2).mean())
+    if not variance > 0:
+        return None
+    excess = float((apart**4).mean()) / variance**2 - 3
+    excess = (n - 1) * ((n + 1) * excess + 6) / ((n - 2) * (n - 3))
+    of_variance = excess / n + 2 / (n - 1)
+    return 2 / of_variance if of_variance > 0 else None
 
 
 def binary(measured: Sequence[Measured], kept: npt.NDArray[np.bool_]) -> bool:

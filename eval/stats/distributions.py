@@ -40,19 +40,25 @@ def t_quantile(p: float, df: float) -> float:
     return (low + high) / 2
 
 
-def detectable_errors(df: float) -> float:
-    """How many standard errors (known with df) a difference must be for a new exam to find it with 80 % power at 5 %.
+def detectable_errors(df: float, known: float | None = None) -> float:
+    """How many standard errors a difference must be for a new exam to find it with 80 % power at 5 %.
 
+    df: of the test's t quantile; known: as how well the standard error is known, where tails make that less than df.
     More than t quantiles say, for the stated error is an estimate as well as the one a new exam will be judged by:
     with d = c * S1 * sigma it is found where Z + c * S1 > t * S2, and c is a high quantile of (t * S2 - Z) / S1.
     """
-    return _drawn_errors(int(df * 4) / 4 if df < 50 else int(min(df, 1_000) // 10) * 10.0)
+    return _drawn_errors(_rounded(df), _rounded(df if known is None else min(known, df)))
+
+
+def _rounded(df: float) -> float:
+    """So that few of them are drawn for."""
+    return max(int(df * 4) / 4, 1.0) if df < 50 else int(min(df, 1_000) // 10) * 10.0
 
 
 @cache
-def _drawn_errors(df: float) -> float:
+def _drawn_errors(df: float, known: float) -> float:
     rng = np.random.default_rng(0)
-    stated, judged = (np.sqrt(rng.chisquare(df, _DRAWS) / df) for _ in range(2))
+    stated, judged = (np.sqrt(rng.chisquare(known, _DRAWS) / known) for _ in range(2))
     needed = (t_quantile(0.975, df) * judged - rng.standard_normal(_DRAWS)) / stated
     return float(np.quantile(needed, _POWER))
 

@@ -40,7 +40,7 @@ def compared(of: Subject) -> list[Block]:
     addresses = {(at, 3): address.of_difference((sides[0], sides[1]), row[0], suite) for at, row in enumerate(rows)}
     blocks: list[Block] = [Table(columns, rows, right, about, addresses)]
     if baselines:
-        against = f"What needs no training, on the same items: {found.b.label} against each baseline."
+        against = f"What needs no training, on the same items: {found.b.label} against each baseline.{_each(found)}"
         heads = ("baseline", found.primary.name, found.b.label, "difference", "p", "verdict")
         blocks.append(Table(heads, baselines, frozenset({found.primary.name, found.b.label, "p"}), against))
     if found.floor is not None:
@@ -74,6 +74,14 @@ def _baseline(found: Comparison, one: Beside) -> list[str]:
     diff = one.diff
     p = "< 0.001" if diff.p_adjusted < 0.001 else f"{diff.p_adjusted:.3f}"
     return [one.name, number(diff.value_a), number(diff.value_b), change(diff), p, diff.verdict]
+
+
+def _each(found: Comparison) -> str:
+    count = len(found.b.models)
+    words = (
+        f" A verdict holds for each of its {count} models alone, p is the largest, the interval holds all of theirs."
+    )
+    return words if count > 1 else ""
 
 
 def stored(of: Subject) -> list[Block]:
