@@ -1,4 +1,5 @@
-"""Outputs of real models as predictions: Flan-T5 on Dolly, AlpacaEval, self-instruct, MT-bench, PandaLM."""
+"""Outputs of real models as predictions: Flan-T5 on Dolly, AlpacaEval, self-instruct, MT-bench, PandaLM, and answers
+that GPT-3 gave to make training data. All are read by place in the public files; nothing of them is kept."""
 
 from __future__ import annotations
 
@@ -28,6 +29,9 @@ MT_BENCH = [
 ]
 PANDALM = "pandalm/testset-v1.json.gz"
 TRAINED_ON = "alpaca/alpaca_data.json.gz"  # of alpaca-7b
+MIXED = "mixed/instructions_50k.jsonl.gz"  # holds outputs of some 140 other models to 110 questions of AlpacaEval
+_OF_MIXED = ("alpacaeval-", "alpacafarm-", "lf_demo-")
+ANSWERS = [TRAINED_ON, "codealpaca/new_codealpaca.json.gz"]  # text-davinci-003's
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ def outputs(data: Path) -> Iterator[Output]:
             yield Output(file, row, _sha(output), prediction)
     yield from _dialogues(data)
     yield from _pairs(data)
+    for file in (MIXED, *ANSWERS):
+        yield from _answers(data, file)
 
 
 def _dialogues(data: Path) -> Iterator[Output]:
@@ -73,6 +79,16 @@ def _pairs(data: Path) -> Iterator[Output]:
             output, row = value[f"response{k + 1}"], 2 * i + k
             if isinstance(output, str):  # one is the number or the truth value that a loader made of it
                 yield Output(PANDALM, row, _sha(output), Prediction(f"{PANDALM}:{row}", asked, output, None, asked))
+
+
+def _answers(data: Path, file: str) -> Iterator[Output]:
+    """Without a reference."""
+    for row, value in enumerate(read(data / file)):
+        if file == MIXED and not value["id"].startswith(_OF_MIXED):
+            continue
+        asked = "\n".join(text for text in (value["instruction"], value["input"]) if text)
+        output = value["output"] or ""
+        yield Output(file, row, _sha(output), Prediction(f"{file}:{row}", asked, output, None, asked))
 
 
 def _sha(output: str) -> str:

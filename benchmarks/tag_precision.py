@@ -3,12 +3,14 @@
     python -m benchmarks.tag_precision DATA [--out benchmarks/results/tag_precision.json]
 
 DATA is the folder of the public files that benchmarks/tag_outputs.py names. tag_labels.jsonl holds what was judged, by
-file, row and hash of the output, and no text: `label` says whether the tag is deserved, `when` whether that was judged
-before the rule was changed on what the labels had shown ("before"), or on outputs that had played no part in the
-change ("after"). A line with rule "*" is an output that no rule on form had found, read for all of them.
+file, row and hash of the output, and no text: `label` says whether the tag is deserved, `when` whether the rule was
+later changed on what such labels had shown ("before"), or the output played no part in a change ("after"). Every label
+was given before the version of the rule that it is counted for. A line with rule "*" is an output that no rule on form
+had found, read for all of them.
 
 Equal outputs to equal questions count once. `all`: every labelled output that the present rule finds. `fresh`: of
-these the ones that no change was made on; for a rule that never changed, all. A rule is on by default where its
+these the ones that no change was made on; for a rule that never changed, all. `labelled`: outputs with a label for the
+rule, found or not; `missed`: those that deserve the tag and are not found. A rule is on by default where its
 precision on fresh outputs is .8 or more, on all where there are under 10 fresh ones.
 """
 
@@ -46,6 +48,7 @@ def measured(data: Path) -> dict[str, Any]:
     for tag in _FORM:
         missed = sum(tag in faults for faults in read_whole.values())
         result[tag]["not_found"] = {"outputs": len(read_whole), "should_have": missed}
+        result[tag]["labelled"] += len(read_whole)
     return {"outputs": len(known), "rules": result}
 
 
@@ -54,16 +57,26 @@ def _of_rule(rule: Rule, known: Iterable[Output], judged: dict[tuple[str, int, s
     fired = [output for output in known if rule.find(output.prediction)]
     seconds = time.process_time() - start
     seen: dict[tuple[str, str], tuple[bool, bool]] = {}
-    for output in fired:
+    missed, labelled = set(), set()
+    places = {(output.file, output.row) for output in fired}
+    for output in known:
         label = judged.get((output.file, output.row, output.sha, rule.tag))
-        if label is not None:
-            fresh = rule.version == 1 or label[1] == "after"
-            seen.setdefault((output.prediction.asked, output.sha), (label[0], fresh))
+        if label is None:
+            continue
+        same = (output.prediction.asked, output.sha)
+        labelled.add(same)
+        if (output.file, output.row) in places:
+            seen.setdefault(same, (label[0], rule.version == 1 or label[1] == "after"))
+        elif label[0]:
+            missed.add(same)
     every, fresh_only = [right for right, _ in seen.values()], [right for right, fresh in seen.values() if fresh]
     chosen = fresh_only if len(fresh_only) >= _ENOUGH else every
     return {
         "version": rule.version,
         "found": len(fired),
+        "labelled": len(labelled),
+        "missed": len(missed),
+        "questions": len({asked for asked, _ in seen}),
         "all": _share(every),
         "fresh": _share(fresh_only),
         "on": bool(chosen) and sum(chosen) >= 0.8 * len(chosen),

@@ -12,7 +12,9 @@ from eval.tags import RULES, Copy, Prediction, Rule
 from eval.tags.finding import Finding
 
 FIXTURES = Path(__file__).parent / "fixtures" / "tag_rules"
-RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "tag_precision.json"
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+RESULTS = BENCHMARKS / "results" / "tag_precision.json"
+LABELS = BENCHMARKS / "tag_labels.jsonl"
 
 
 def cases(rule: Rule) -> list[dict[str, Any]]:
@@ -82,3 +84,16 @@ def test_evidence_points_at_the_words() -> None:
     assert found.span is not None
     assert said[slice(*found.span)] == "oil filter"
     assert found.detail == "label feeder -> oil filter"
+
+
+def test_a_hundred_real_outputs_were_labelled_for_every_rule_that_runs() -> None:
+    measured = orjson.loads(RESULTS.read_bytes())["rules"]
+    assert {tag for tag, row in measured.items() if row["labelled"] < 100} == {"confident and wrong"}
+    assert not measured["confident and wrong"]["on"]
+
+
+def test_labels_name_outputs_and_hold_none_of_their_text() -> None:
+    for line in LABELS.read_bytes().splitlines():
+        label = orjson.loads(line)
+        assert label.keys() <= {"file", "row", "sha", "rule", "label", "when", "faults"}
+        assert len(label["sha"]) == 16

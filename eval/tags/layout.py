@@ -13,7 +13,12 @@ from eval.metrics.tokens import unicode_tokens
 from eval.tags.finding import Finding, Prediction, whole
 
 _JSON: Final = re.compile(r"\b(?:in|as|valid|return|output) (?:a |an )?json\b|\bjson (?:object|format|array)\b", re.I)
-_PROGRAM: Final = re.compile(r"\b(?:script|code|function|program|file)\b", re.I)
+# A program that gives JSON, or JSON that is to be read or made into something else.
+_PROGRAM: Final = re.compile(
+    r"\b(?:script|code|function|program|file|api|server|endpoint|requests?|node|express|flask|python|javascript|parse"
+    r"|convert|retrieve|fetch|yaml|explain|how (?:to|do|would|can|could))\b",
+    re.I,
+)
 _YES_NO: Final = re.compile(
     r"\b(?:answer|reply|respond|say)\b[^.?!\n]{0,30}\b(?:yes or no|yes/no)|\b(?:yes or no|yes/no)\s*[?.]?\s*$", re.I
 )
@@ -31,7 +36,13 @@ _ITEMS: Final = re.compile(
     r"|example|similar|different)",
     re.I,
 )
-_SENTENCES: Final = re.compile(rf"\bin (?:exactly |only )?{_COUNT} sentences?\b", re.I)
+_TWO_LISTS: Final = re.compile(
+    r"\b(?:cons|disadvantages|drawbacks|weaknesses|differences|don'?ts)\b"
+    r"|\b(?:sets?|plans?|recipes?|drinks?) (?:of|to|for|that)\b",
+    re.I,
+)
+_SENTENCES: Final = re.compile(rf"\bin (?:exactly |only )?{_COUNT} sentences?\b(?P<rest>.{{0,12}})", re.I)
+_AT_MOST: Final = re.compile(r"\W*or (?:less|fewer)\b", re.I)
 _ITEM: Final = re.compile(r"^\s*(?:[-*•+]|\(?\d{1,3}[.):])\s*\S", re.M)
 _SENTENCE: Final = re.compile(r"(?<!\b[A-Z])(?<!\b(?:Mr|Dr|Ms|St))(?<!\bMrs)(?<!\b(?:vs))[.!?。！？]+[\"'”’)]*(?=\s|$)")
 _FENCE: Final = re.compile(r"^\s*```", re.M)
@@ -44,7 +55,7 @@ def format_violation(prediction: Prediction) -> Finding | None:
     for check in _CHECKS:
         said = check(prediction)
         if said:
-            return Finding("format violation", whole(prediction), 0.95, said)
+            return Finding("format violation", whole(prediction), 0.87, said)
     return None
 
 
@@ -89,7 +100,7 @@ def _one_word(prediction: Prediction) -> str | None:
 def _items(prediction: Prediction) -> str | None:
     asked = _ITEMS.search(prediction.asked)
     found = len(_ITEM.findall(prediction.text))
-    if asked is None or found < 2 or found == _number(asked):
+    if asked is None or found < 2 or found == _number(asked) or _TWO_LISTS.search(prediction.asked):
         return None
     return f"{found} items, {_number(asked)} were asked for"
 
@@ -97,7 +108,9 @@ def _items(prediction: Prediction) -> str | None:
 def _sentences(prediction: Prediction) -> str | None:
     asked = _SENTENCES.search(prediction.asked)
     found = max(len(_SENTENCE.findall(prediction.text.strip())), 1)
-    if asked is None or found == _number(asked):
+    if asked is None or found == _number(asked) or asked["rest"].strip().startswith("each"):
+        return None
+    if found < _number(asked) and _AT_MOST.match(asked["rest"]):
         return None
     return f"{found} sentences, {_number(asked)} asked for"
 

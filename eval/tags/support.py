@@ -29,7 +29,7 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER: Final = re.compile(
-    r"example\.|your|\.\.\.|xxx|localhost|company\.|domain\.|/search\?|\b(?:jane|john|j)\.?(?:doe|smith)@",
+    r"example\.|your|://api\.|wikipedia\.org/wiki/|docs\.python\.org/|w3schools\.com/|typescriptlang\.org/docs/|json-schema\.org/|\.\.\.|xxx|localhost|company\.|domain\.|/search\?|\b(?:jane|john|j)\.?(?:doe|smith)@",
     re.IGNORECASE,
 )
 
@@ -74,7 +74,7 @@ def unsupported_url(prediction: Prediction) -> Finding | None:
     for match in _ADDRESS.finditer(prediction.text):
         address = match[0].rstrip(".,;:!?*)_")
         if address.lower() not in source and not _PLACEHOLDER.search(address):
-            return Finding("unsupported URL", (match.start(), match.start() + len(address)), 0.9, address)
+            return Finding("unsupported URL", (match.start(), match.start() + len(address)), 0.8, address)
     return None
 
 
