@@ -30,6 +30,8 @@ SCREENS: Final = {
     "agreement": "agreement",
 }
 THEMES: Final[tuple[Any, ...]] = ("light", "dark")
+_DRAWN: Final = """() => !document.querySelector("[data-testid=stSpinner], [data-testid=stSkeleton]")
+    && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every(one => one.querySelector("canvas, svg"))"""
 _COLOURS: Final = 128
 _JUDGED: Final = 60
 
@@ -60,9 +62,9 @@ def _picture(browser: Any, address: str, path: Path, theme: Any) -> Path:
     page.goto(address)
     page.wait_for_selector("h1", timeout=120_000)
     page.wait_for_selector("[data-testid='stApp'][data-test-script-state='notRunning']", timeout=120_000)
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSpinner]')", timeout=120_000)
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=120_000)
-    page.wait_for_timeout(2000)
+    for _ in range(3):  # a chart's place is empty, then grey while its code is fetched, then drawn
+        page.wait_for_function(_DRAWN, timeout=120_000)
+        page.wait_for_timeout(1000)
     if "unit=" in address:
         page.get_by_role("heading", name="Why").scroll_into_view_if_needed()
         page.wait_for_timeout(500)

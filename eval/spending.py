@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.errors import LeakError
 from curation.facts import difference
@@ -48,14 +50,14 @@ def touched_items(place: RunPlace, tags: Sequence[str]) -> list[Touched]:
         events = tags_by_id(journal, tags)
     if not events:
         return []
-    asked = _asked(place.experiments)
-    tests = [item for item in {a.item_id: a for a in asked.values()}.values() if item.test]
+    tagged, tests = _asked(place.experiments, {event.prediction_id for event in events})
+    touched = _touched(tagged, tests)
     found: dict[str, Touched] = {}
     for event in events:
-        item = asked.get(event.prediction_id)
-        for test in _touched(item, tests) if item else ():
+        item, test = tagged.get(event.prediction_id), touched.get(event.prediction_id)
+        if item and test:
             before = found[test.item_id].tags if test.item_id in found else ()
-            near = None if item is None or test.item_id == item.item_id else item.item_id
+            near = None if test.item_id == item.item_id else item.item_id
             found[test.item_id] = Touched(test.item_id, test.prompt, (*before, event.id), near)
     return list(found.values())
 
@@ -73,21 +75,40 @@ def refuse_touched(items: Sequence[Touched]) -> None:
     )
 
 
-def _touched(item: _Asked, tests: Sequence[_Asked]) -> list[_Asked]:
-    if item.test:
-        return [item]
-    like = nearest([item.prompt], [test.prompt for test in tests])[0] if tests else None
-    if like is None or like.similarity < _NEAR or difference(item.prompt, tests[like.text].prompt) is not None:
-        return []
-    return [tests[like.text]]
+def _touched(tagged: Mapping[str, _Asked], tests: Sequence[_Asked]) -> dict[str, _Asked]:
+    """Prediction -> the test item that it is of, or nearly is."""
+    found = {prediction: item for prediction, item in tagged.items() if item.test}
+    others = [(prediction, item) for prediction, item in tagged.items() if not item.test]
+    if not others or not tests:
+        return found
+    like = nearest([item.prompt for _, item in others], [test.prompt for test in tests])
+    for (prediction, item), near in zip(others, like, strict=True):
+        if near and near.similarity >= _NEAR and difference(item.prompt, tests[near.text].prompt) is None:
+            found[prediction] = tests[near.text]
+    return found
 
 
-def _asked(experiments: Path) -> dict[str, _Asked]:
-    """Every prediction of every evaluation, with what it was asked."""
-    found = {}
+def _asked(experiments: Path, tagged: Collection[str]) -> tuple[dict[str, _Asked], list[_Asked]]:
+    """(the tagged predictions, every test item once); of one prediction the last evaluation that has it holds. Only
+    their prompts are read."""
+    wanted = pa.array(sorted(tagged), pa.string())
+    held: dict[str, Mapping[str, Any]] = {}
     for run in sorted(experiments.iterdir()) if experiments.is_dir() else ():
         for folder in evals(run) if run.is_dir() else ():
-            for row in folder.predictions(["prediction_id", "item_id", "split", "prompt"]).to_pylist():
-                prompt = "\n".join(message.get("content") or "" for message in orjson.loads(row["prompt"]))
-                found[row["prediction_id"]] = _Asked(row["item_id"], row["split"] == "test", prompt)
-    return found
+            table = folder.predictions(["prediction_id", "item_id", "split", "prompt"])
+            ids = table["prediction_id"].cast(pa.string())
+            test = pc.fill_null(pc.equal(table["split"].cast(pa.string()), "test"), False)
+            known = pc.is_in(ids, pa.array(list(held), pa.string()))
+            chosen = pc.or_(pc.or_(pc.is_in(ids, wanted), test), known)
+            held |= {row["prediction_id"]: row for row in table.filter(chosen).to_pylist()}
+    found = {prediction: _item(held[prediction]) for prediction in tagged if prediction in held}
+    tests = {row["item_id"]: row for row in held.values() if row["split"] == "test"}
+    return found, [_item(row) for row in tests.values()]
+
+
+def _item(row: Mapping[str, Any]) -> _Asked:
+    return _Asked(row["item_id"], row["split"] == "test", _prompt(row["prompt"]))
+
+
+def _prompt(messages: str) -> str:
+    return "\n".join(message.get("content") or "" for message in orjson.loads(messages))

@@ -76,10 +76,13 @@ def test_what_people_differ_on_is_decided_and_taken_back(
     assert any("Not stored" in one.value for one in found.error)  # nobody said who decides
     found.text_input(key="decides").set_value("eva")
     found.multiselect(key="final tags").set_value(["tone"])
+    (rubric,) = DEFAULT.rubrics
+    found.selectbox(key=f"final {rubric}").set_value(DEFAULT.rubrics[rubric].levels[1])
     found.button[-1].click().run()
     assert not found.exception
     assert [one.value for one in found.subheader][-1] == "To decide: 1"
-    assert people(journal, DEFAULT).final[order[1]].tags == {"tone"}
+    decided = people(journal, DEFAULT).final[order[1]]
+    assert (decided.tags, dict(decided.values)) == ({"tone"}, {rubric: DEFAULT.rubrics[rubric].levels[1]})
     found.button(key="take back").click().run()
     assert [one.value for one in found.subheader][-1] == "To decide: 2"
 

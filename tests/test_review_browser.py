@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from curation.patches import load_patches
@@ -94,7 +95,7 @@ def test_another_answer_is_typed_and_no_letter_of_it_is_a_key(root: Path, page: 
     (root / entry.file).unlink()
 
 
-def test_an_item_near_one_of_test_makes_no_patch(root: Path, page: Any) -> None:
+def test_an_item_near_one_of_test_makes_no_patch_until_it_is_spent_by_tick_and_click(root: Path, page: Any) -> None:
     for _ in range(30):
         if "belt of the line cleaned after a shift" in page.locator(".turns").inner_text():
             break
@@ -105,3 +106,21 @@ def test_an_item_near_one_of_test_makes_no_patch(root: Path, page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("text=is nearly the test item", timeout=60_000)
     assert load_patches(root) == ()
+    spend = page.get_by_role("button", name="spend it and patch")
+    assert spend.is_disabled()
+    for key in ("Enter", "s", "S", "y"):  # no key alone does it
+        page.keyboard.press(key)
+    page.wait_for_timeout(500)
+    assert load_patches(root) == ()
+    assert not (root / "patches" / "spent").exists()
+    page.get_by_text("Spend this item").click()
+    for _ in range(100):
+        if spend.is_enabled():
+            break
+        page.wait_for_timeout(100)
+    spend.click()
+    page.wait_for_selector("text=: 1 rows", timeout=60_000)
+    (entry,) = load_patches(root)
+    (line,) = (root / "patches" / "spent" / "items.jsonl").read_text("utf-8").splitlines()
+    assert (entry.op, orjson.loads(line)["tags"]) == ("add", list(entry.fields["tags"]))
+    assert page.get_by_text("Spend this item").count() == 0

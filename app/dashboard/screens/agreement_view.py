@@ -94,10 +94,12 @@ def _decide(frame: Frame, shown: Shown, taxonomy: Taxonomy) -> None:
         name = author(st.container(), "decides")
         tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key="final tags")
         verdict = st.selectbox("verdict", ["", *VERDICTS], key="final verdict")
+        given = {n: st.selectbox(n, ["", *one.levels], key=f"final {n}") for n, one in taxonomy.rubrics.items()}
         note = st.text_input("why", key="final note")
         if not st.form_submit_button("decide"):
             return
-    said = Judgement(shown.prediction_id, tuple(tags), str(verdict or ""), note)
+    rubrics = tuple((name, str(level)) for name, level in given.items() if level)
+    said = Judgement(shown.prediction_id, tuple(tags), str(verdict or ""), note, rubrics)
     try:
         decide(frame, journal(), taxonomy, name, said)
     except CurateError as error:

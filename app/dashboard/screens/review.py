@@ -11,11 +11,12 @@ from app.dashboard.labeller import events, labeller
 from app.dashboard.links import several
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
-from curation.errors import CurateError
+from curation.errors import CurateError, LeakError
 from curation.store.tags import tags
 from eval.review.flips import flips
 from eval.review.frame import review_frame
-from eval.review.proposals import Proposed, TrainingData
+from eval.review.judgement import Judgement
+from eval.review.proposals import Proposal, Proposed, TrainingData
 from eval.review.queues import QUEUES, QueueSettings
 from eval.review.session import Review
 from eval.taxonomy import load_taxonomy
@@ -57,10 +58,14 @@ def _panel(review: Review, author: str) -> None:
             try:
                 if event.undo:
                     review.undo()
+                    state.pop("leaks", None)
                 elif event.proposal:
                     state["made"] = review.change(event.judgement, event.proposal)
                 else:
                     review.judge(event.judgement)
+            except LeakError as error:
+                if event.proposal:
+                    state.setdefault("leaks", []).append((event.judgement, event.proposal, str(error)))
             except CurateError as error:
                 state.setdefault("refused", []).append(str(error))
             state["acknowledged"] = event.sequence
@@ -69,6 +74,7 @@ def _panel(review: Review, author: str) -> None:
         state["asked"] = str(state["labeller"].asked)
 
     _told(state)
+    _spend(state, review)
     progress = f"{review.done:,} of {len(review.frame):,} judged by {author}"
     ahead = review.ahead(40)
     wanted = [shown.prediction_id for shown in ahead if shown.prediction_id == state.get("asked")]
@@ -89,6 +95,31 @@ def _told(state: Any) -> None:
             plain(warning, "warning")
 
 
+def _spend(state: Any, review: Review) -> None:
+    """A patch that was refused for the test's sake, one at a time: made only by a tick and a click, by no key."""
+    leaks: list[tuple[Judgement, Proposal, str]] = state.get("leaks", [])
+    if not leaks:
+        return
+    said, proposal, why = leaks[0]
+
+    def settle(spend: bool) -> None:
+        leaks.pop(0)
+        if not spend:
+            return
+        try:
+            state["made"] = review.change(said, proposal, allow_test=True)
+        except CurateError as error:
+            state.setdefault("refused", []).append(str(error))
+
+    st.error("No patch was made:")
+    plain(why)
+    key = f"spend {said.event or said.prediction_id}"
+    sure = st.checkbox("Spend this item: it leaves later headline scores.", key=key)
+    do, leave, _ = st.columns([1, 1, 3])
+    do.button("spend it and patch", key="do spend", disabled=not sure, on_click=settle, args=(True,))
+    leave.button("leave it", key="leave it", on_click=settle, args=(False,))
+
+
 def _settings(queue: str, part: str, calibration: int, one_in: int) -> QueueSettings:
     field, equals, value = part.partition("=")
     chosen = (field.strip(), value.strip()) if equals else None
@@ -107,6 +138,7 @@ def _review(author: str, names: tuple[str, ...], settings: QueueSettings) -> Rev
         made = Review(frame, journal(), taxonomy, author, settings, flips=flips(folders), data=data)
         st.session_state["review"] = held = (asked, made)
         st.session_state["rules"] = _by_rules(made)
+        st.session_state.pop("leaks", None)
     found: Review = held[1]
     return found
 
