@@ -91,6 +91,7 @@ SUITE: Final = "suite.yaml"
 VERDICTS_FILE: Final = "verdicts.json"
 _NUMBERED: Final = re.compile(r"eval-([1-9][0-9]*)")
 _BATCH: Final = 1024  # rows
+_TOLD: Final = b"curate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,19 @@ class EvalFolder:
         except (OSError, pa.ArrowInvalid) as error:
             raise self._damaged(path, error) from None
 
-    def write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Write a table from its rows, whole or not at all; gives their number."""
+    def told(self, name: str) -> bytes | None:
+        """What was written beside a table."""
+        path = self.path / f"{name}.parquet"
+        if not path.is_file():
+            return None
+        try:
+            told: bytes | None = (pq.read_metadata(path).metadata or {}).get(_TOLD)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._damaged(path, error) from None
+        return told
+
+    def write(self, name: str, rows: Iterable[Mapping[str, Any]], told: bytes | None = None) -> int:
+        """Write a table from its rows, whole or not at all; gives their number. told: what is written beside it."""
         schema, path = _FILES[name], self.path / f"{name}.parquet"
         unfinished = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{path.name}")
         with disk_errors(path, "nothing was written"):
@@ -176,6 +188,8 @@ class EvalFolder:
                     for chunk in _chunks(rows):
                         writer.write_table(pa.Table.from_pylist(chunk, schema))
                         count += len(chunk)
+                    if told is not None:
+                        writer.add_key_value_metadata({_TOLD: told})
                 sync_file(unfinished)
                 os.replace(unfinished, path)
             finally:

@@ -22,7 +22,7 @@ from eval.stats.value import Estimate, estimate
 from eval.suite import MetricChoice, Suite
 
 WHOLE: Final = "all"
-_TOGETHER: Final = ("macro_f1", "ece", "brier", "auroc", "aurc")  # compare items with each other
+TOGETHER: Final = ("macro_f1", "ece", "brier", "auroc", "aurc")  # compare items with each other
 _RANKING: Final = ("auroc", "aurc")
 _OF_OPTIONS: Final = ("ece", "brier")
 _MOST_SLICES: Final = 30  # of one field
@@ -58,7 +58,7 @@ def measured(folder: Answered, suite: Suite, trust: Trust = Trust()) -> dict[str
     Texts are read a part at a time where that gives the same values. DataError where no item has what a metric needs.
     """
     parts: dict[str, list[Measured]] = {choice.name: [] for choice in suite.metrics}
-    together = {choice.name for choice in suite.metrics if choice.name in _TOGETHER or choice.name not in METRICS}
+    together = {choice.name for choice in suite.metrics if choice.name in TOGETHER or choice.name not in METRICS}
     for items in _parts(folder, suite):
         for choice in suite.metrics:
             if choice.name not in together:
@@ -176,7 +176,7 @@ def _right(folder: Answered, items: Items, choice: MetricChoice) -> tuple[npt.ND
         ids = folder.predictions(["prediction_id"])["prediction_id"].to_pylist()
         return np.array([said.get(one, math.nan) for one in ids]), "people"
     name, at = str(choice.options.get("right", "exact_match")), choice.options.get("at", 0.5)
-    if name not in METRICS or name in _TOGETHER or not isinstance(at, int | float):
+    if name not in METRICS or name in TOGETHER or not isinstance(at, int | float):
         raise ConfigError(f"metric {choice.name}: right: {name}, at: {at}: give a metric of each output and a number")
     judge = measure(name, items, {})
     hits = np.where(np.isnan(judge.item), math.nan, judge.item >= at)

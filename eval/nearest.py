@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.join import jaccard_of
-from curation.shingles import Shingles, Unit, shingle
 from eval.metrics.tokens import arrow
+
+if TYPE_CHECKING:
+    from curation.shingles import Shingles, Unit
 
 # So many places are looked up for a text, those of its rarest shingles first: shingles that half of the texts share
 # tell nothing apart, and cost most. A text whose every shingle is as common may miss some of its neighbours.
 _PLACES: Final = 200_000
+# Characters that are looked through as sets of Python's: sooner done than to load the compiled join, and the same.
+_FEW: Final = 2_000_000
+_FEW_ASKED: Final = 10  # texts
 
 
 class Near(NamedTuple):
@@ -26,6 +30,8 @@ class ShingleIndex:
     """Texts that others are compared with. Chinese and other scripts without spaces need unit auto or char."""
 
     def __init__(self, texts: Sequence[str], unit: Unit = "char", size: int = 5) -> None:
+        from curation.shingles import shingle  # with numba, which few texts need not
+
         self._unit, self._size = unit, size
         self._texts = shingle(arrow(texts), unit, size)
         owner = np.repeat(np.arange(len(self._texts), dtype=np.int32), np.diff(self._texts.offsets))
@@ -34,6 +40,9 @@ class ShingleIndex:
 
     def like(self, texts: Sequence[str]) -> list[npt.NDArray[np.void]]:
         """For each text those that share a shingle with it: an array with the fields text and similarity."""
+        from curation.join import jaccard_of
+        from curation.shingles import shingle
+
         asked = shingle(arrow(texts), self._unit, self._size)
         both = _joined(self._texts, asked)
         found = []
@@ -57,11 +66,39 @@ class ShingleIndex:
 
 def nearest(texts: Sequence[str], among: Sequence[str], unit: Unit = "char", size: int = 5) -> list[Near | None]:
     """For each text the one of `among` that is most like it, the first of equals; None where none shares a shingle."""
+    if unit == "char" and sum(map(len, among)) <= _FEW and len(texts) <= _FEW_ASKED:
+        return _nearest_of_few(texts, among, size)
     found = ShingleIndex(among, unit, size).like(texts)
     best = (near[int(np.argmax(near["similarity"]))] if len(near) else None for near in found)
     return [None if one is None else Near(int(one["text"]), float(one["similarity"])) for one in best]
 
 
+def _nearest_of_few(texts: Sequence[str], among: Sequence[str], size: int) -> list[Near | None]:
+    asked = [_sequences(text, size) for text in texts]
+    any_asked = frozenset[str]().union(*asked)
+    best: list[Near | None] = [None] * len(texts)
+    for number, text in enumerate(among):
+        held = _sequences(text, size)
+        shared = held & any_asked
+        for i, wanted in enumerate(asked) if shared else ():
+            if common := len(shared & wanted):
+                similarity = common / (len(held) + len(wanted) - common)
+                known = best[i]
+                if known is None or similarity > known.similarity:
+                    best[i] = Near(number, similarity)
+    return best
+
+
+def _sequences(text: str, size: int) -> set[str]:
+    """Of `size` characters, as curation.shingles cuts them: what is shorter is one of its own, equal to no sequence."""
+    plain = " ".join(text.encode("utf-8", "replace").decode().lower().split())
+    if len(plain) < size:
+        return {f"{plain}{chr(0) * (size + 1)}"} if plain else set()
+    return {plain[at : at + size] for at in range(len(plain) - size + 1)}
+
+
 def _joined(one: Shingles, two: Shingles) -> Shingles:
+    from curation.shingles import Shingles
+
     offsets = np.concatenate([one.offsets, one.offsets[-1] + two.offsets[1:]])
     return Shingles(np.concatenate([one.values, two.values]), offsets)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -16,7 +16,9 @@ from curation.records import sides
 from curation.row_losses import read_row_losses
 from curation.store import Store, VersionInfo
 from eval.nearest import ShingleIndex, nearest
-from eval.tags import Copy, Prediction
+
+if TYPE_CHECKING:
+    from eval.tags import Copy, Prediction  # with every rule
 
 NEAREST: Final = 5
 _LEAST: Final = 0.1  # similarity below which two texts are not alike at all
@@ -113,6 +115,8 @@ def _best(one: Any, two: Any, rows: Sequence[TrainingRow], nearest: int) -> list
 
 def copies(predictions: Sequence[Prediction], rows: Sequence[TrainingRow]) -> dict[str, Copy]:
     """Prediction -> the training answer it is most like, by sequences of five words."""
+    from eval.tags import Copy
+
     found = nearest([p.text for p in predictions], [row.answer for row in rows], "auto", 5)
     return {
         prediction.id: Copy(rows[near.text].row_id, rows[near.text].place, near.similarity)

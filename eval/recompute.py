@@ -17,6 +17,7 @@ from eval.harness import numbers as harness
 from eval.measuring import Trust, item_rows, measured, metric_rows, slices_of
 from eval.metrics import measure
 from eval.metrics.metric import Items, Measured, mean_of
+from eval.stored_values import stamp
 from eval.suite import Suite
 
 CLEAN: Final = "clean"
@@ -40,7 +41,7 @@ def write_numbers(folder: EvalFolder, suite: Suite, trust: Trust) -> dict[str, M
     require_answers(folder)
     found = measured(folder, suite, trust)
     ids = folder.predictions(["item_id"])["item_id"].to_pylist()
-    folder.write("item_metrics", item_rows(found, ids))
+    folder.write("item_metrics", item_rows(found, ids), stamp(folder, suite, found))
     folder.write("metrics", [*_of_exam(folder, suite, found), *_of_benchmarks(folder)])
     return found
 

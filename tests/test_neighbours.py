@@ -12,6 +12,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.cli import main
 from curation.join import jaccard_of
@@ -67,6 +69,34 @@ def test_the_nearest_is_the_nearest_by_trying_all() -> None:
         if best is not None:
             assert best.similarity == pytest.approx(max(every))
             assert best.text == every.index(max(every))
+
+
+ODD = [
+    "",
+    " ",
+    "a",
+    "ab  cd",
+    "ABCD",
+    "abcde",
+    "\x1c\u2003 ABCDE\u00a0f ",
+    "\u0130stanbul ΣΑΣ",
+    "a" * 40,
+    "\ud800abc def",
+    "ß ẞ SS",
+]
+
+
+@given(st.lists(st.text(max_size=12) | st.sampled_from(ODD), max_size=8), st.lists(st.text(max_size=12), max_size=3))
+@example(ODD, ODD)
+def test_few_texts_have_the_same_neighbours_without_the_join(among: list[str], texts: list[str]) -> None:
+    asked = [*texts, *among][:10]
+    few = nearest(asked, among)
+    like: list[Any] = [ShingleIndex(among).like([text])[0] for text in asked] if among else [np.empty(0)] * len(asked)
+    for found, every in zip(few, like, strict=True):
+        assert (found is None) == (not len(every))
+        if found is not None:
+            assert found.similarity == every["similarity"].max()
+            assert found.text == every["text"][every["similarity"].argmax()]
 
 
 def test_an_index_of_nothing_has_no_neighbours() -> None:

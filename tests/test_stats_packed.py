@@ -41,3 +41,17 @@ def test_sums_of_bits_are_those_of_the_rows() -> None:
     raw = rng.integers(0, 256, (50, 3)).astype(np.uint8)
     swap = np.unpackbits(raw, axis=1, count=21).astype(np.float64)
     assert np.allclose(resampling._moved(raw, delta), swap @ delta, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("clusters", [3, 700, 70_001])
+def test_the_bootstrap_draws_the_same_whatever_its_blocks(clusters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exam((measured(np.random.default_rng(clusters).random(clusters)),))
+    draws = 40
+    at = np.random.default_rng(5).integers(0, clusters, (draws, clusters))
+    rows = found.sides[0].rows
+    expected = [rows[places].sum(axis=0) for places in at]
+    values = resampling.bootstrap(found, 5, draws)[0]
+    assert np.allclose(values, [one[0] / one[1] for one in expected], rtol=1e-12)
+    resampling._kept.cache_clear()
+    monkeypatch.setattr(resampling, "_CELLS_DRAWN", 1)
+    assert np.allclose(resampling.bootstrap(found, 5, draws)[0], values, rtol=1e-12)

@@ -13,6 +13,7 @@ from curation.errors import DataError
 from eval.compare.claim import FEWEST_CLUSTERS, difference
 from eval.compare.exam import Exam, clusters_of
 from eval.compare.sheet import Sheet
+from eval.compare.stored import StoredOnce, from_store
 from eval.measuring import Trust, measured, slices_of
 from eval.metrics.metric import Measured
 from eval.stats.compare import Difference
@@ -37,10 +38,11 @@ Table = Mapping[str, Sequence[Measured]]  # metric -> one entry a model
 def measures(sheets: Sequence[Sheet], suite: Suite, trust: Trust, notes: list[str]) -> dict[str, list[Measured]]:
     """Metrics that every model has; the others are named in `notes`. DataError where the primary one is among them."""
     found: dict[str, list[Measured]] = {}
+    stored = StoredOnce()
     for choice in suite.metrics:
         alone = replace(suite, metrics=(choice,))
         try:
-            each = [_directed(measured(one, alone, trust)[choice.name], suite) for one in sheets]
+            each = [_directed(_of_sheet(one, alone, trust, stored), suite) for one in sheets]
         except DataError as error:
             if choice.name == suite.primary.metric:
                 raise
@@ -59,6 +61,12 @@ def measures(sheets: Sequence[Sheet], suite: Suite, trust: Trust, notes: list[st
             )
         found[choice.name] = each
     return found
+
+
+def _of_sheet(one: Sheet, alone: Suite, trust: Trust, stored: StoredOnce) -> Measured:
+    """The one metric of this suite: from what the evaluations stored where that still holds, else measured."""
+    found = from_store(one, alone, stored)
+    return measured(one, alone, trust)[alone.metrics[0].name] if found is None else found
 
 
 def _directed(metric: Measured, suite: Suite) -> Measured:

@@ -17,21 +17,29 @@ from eval.compare.sides import Model, Part
 from eval.compare.trained import Bools
 from eval.folder import PREDICTIONS, EvalFolder
 
+Ints = npt.NDArray[np.int64]
 _OF_ITEM: Final = ("item_id", "row_id", "turn", "cluster", "split", "reference")
 _OF_GOLD: Final = ("reference_nll", "reference_tokens")
 _OF_US: Final = ("prompt", "reference_chars")
-_KEYS: Final = ["item_id", "prompt_sha256", "sha256"]
+_KEYS: Final = {"prompt_sha256": pa.string(), "sha256": pa.string(), "language": pa.string()}  # of an item
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """Read like the folder of an evaluation. answered: what the model was asked, with or without an output. said: what
-    people said of its outputs, by prediction; empty unless they judged all models that are compared."""
+    people said of its outputs, by prediction; empty unless they judged all models that are compared.
+
+    origins, origin_of, place_of: the evaluations that the answers come from, which of them each item's does, and its
+    place there; -1 where the evaluation asked the item otherwise, or answer and likelihood come from two places.
+    """
 
     name: str
     item_table: Any
     prediction_table: Any
     answered: Bools
+    origins: tuple[EvalFolder, ...] = ()
+    origin_of: Ints | None = None
+    place_of: Ints | None = None
     said: Mapping[str, float] = field(default_factory=dict)
 
     def items(self, columns: list[str] | None = None) -> Any:
@@ -39,6 +47,13 @@ class Sheet:
 
     def predictions(self, columns: list[str] | None = None) -> Any:
         return self.prediction_table.select(columns) if columns else self.prediction_table
+
+    def only(self, kept: Bools) -> Sheet:
+        """Of some items."""
+        chosen = pa.array(kept)
+        of, place = (None if one is None else one[kept] for one in (self.origin_of, self.place_of))
+        items, predictions = self.item_table.filter(chosen), self.prediction_table.filter(chosen)
+        return Sheet(self.name, items, predictions, self.answered[kept], self.origins, of, place, self.said)
 
     def verdicts(self) -> Mapping[str, float]:
         return self.said
@@ -53,14 +68,31 @@ def sheet(exam: Exam, model: Model, learned: Sequence[Bools]) -> Sheet:
     Answers are known by their item and its prompt, or else by the prompt alone, so that an item whose reference was
     mended keeps its answer; the likelihood of a reference counts only for that very reference.
     """
-    pools = [_pool(part, exam) for part in model.parts]
+    pools, folders = zip(*(_pool(part, exam) for part in model.parts), strict=True)
     pool = pa.concat_tables(pools).combine_chunks()
     start = np.cumsum([0, *(one.num_rows for one in pools[:-1])])
     output, gold = (np.full(exam.items.num_rows, -1) for _ in range(2))
     for one, first, touched in zip(pools, start, learned, strict=True):
         _fill(output, _asked(exam.items, one), first, touched)
         _fill(gold, _places(exam.items["sha256"], one["sha256"]), first, touched)
-    return Sheet(model.name, exam.items, _table(exam.items, pool, output, gold), output >= 0)
+    answers = _table(exam.items, pool, output, gold)
+    origins = [one for part in folders for one in part]
+    as_asked = (output == gold) & _alike(exam.items["language"], pool["language"], output)
+    return Sheet(model.name, exam.items, answers, output >= 0, *_origins(origins, np.where(as_asked, output, -1)))
+
+
+def _alike(wanted: Any, known: Any, at: Ints) -> Bools:
+    """Whether each value is the one at its place."""
+    here = known.take(pa.array(at, mask=at < 0))
+    same = pc.fill_null(pc.equal(wanted, here), False)
+    return np.asarray(pc.or_(same, pc.and_(pc.is_null(wanted), pc.is_null(here))).to_numpy())
+
+
+def _origins(folders: Sequence[tuple[EvalFolder, int]], at: Ints) -> tuple[tuple[EvalFolder, ...], Ints, Ints]:
+    """Places among all answers as places in the evaluations (each with its length) that they stand in."""
+    start = np.cumsum([0, *(length for _, length in folders)])
+    of = np.where(at < 0, -1, np.searchsorted(start, at, "right") - 1)
+    return tuple(one for one, _ in folders), of, np.where(at < 0, -1, at - start[of])
 
 
 def _fill(chosen: npt.NDArray[Any], found: npt.NDArray[Any], first: int, touched: Bools) -> None:
@@ -99,8 +131,9 @@ def _table(items: Any, pool: Any, output: npt.NDArray[Any], gold: npt.NDArray[An
     return pa.table({name: _whole(columns[name]) for name in PREDICTIONS.names}, schema=PREDICTIONS)
 
 
-def _pool(part: Part, exam: Exam) -> Any:
-    """Every prediction of the part made with the exam's generation settings, the newest first.
+def _pool(part: Part, exam: Exam) -> tuple[Any, list[tuple[EvalFolder, int]]]:
+    """Every prediction of the part made with the exam's generation settings, the newest first, and how many are of
+    which evaluation.
 
     ConfigError where there are only others.
     """
@@ -115,17 +148,15 @@ def _pool(part: Part, exam: Exam) -> Any:
             f"{other[0].name} generated with {there}, {exam.sources[0].folder.name} with {here}; evaluate both with "
             f"one suite: curate eval {part.name} --suite {exam.suite.name}"
         )
-    tables = []
+    tables = [pa.schema([*PREDICTIONS, *(pa.field(name, kind) for name, kind in _KEYS.items())]).empty_table()]
     for folder in alike:
-        keys, told = folder.items(_KEYS), folder.predictions()
+        keys, told = folder.items(["item_id", *_KEYS]), folder.predictions()
         at = pc.index_in(told["item_id"], value_set=_whole(keys["item_id"]))
-        tables.append(
-            told.append_column("prompt_sha256", keys["prompt_sha256"].take(at)).append_column(
-                "sha256", keys["sha256"].take(at)
-            )
-        )
-    empty = PREDICTIONS.append(pa.field("prompt_sha256", pa.string())).append(pa.field("sha256", pa.string()))
-    return pa.concat_tables([empty.empty_table(), *tables]).combine_chunks()
+        for name in _KEYS:
+            told = told.append_column(name, keys[name].take(at))
+        tables.append(told)
+    lengths = [(folder, told.num_rows) for folder, told in zip(alike, tables[1:], strict=True)]
+    return pa.concat_tables(tables).combine_chunks(), lengths
 
 
 def _said(settings: dict[str, Any]) -> str:

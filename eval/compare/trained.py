@@ -19,12 +19,8 @@ from curation import tables
 from curation.diff import diff
 from curation.errors import ConfigError
 from curation.patches.spent import spent_as_now, spent_items
-from curation.recipe import recipe_from
 from curation.records import sides
-from curation.rerun import changed_recipe
 from curation.splits.config import SPLITS, TRAIN, SplitConfig
-from curation.splits.fields import Fields
-from curation.splits.ties import clusters, ties
 from curation.store import Store, VersionInfo
 
 _TRAIN = SPLITS[TRAIN]
@@ -79,8 +75,7 @@ class Exposure:
         if trained == exam:
             return found
         gone = learned.filter(pc.invert(pc.is_in(learned, value_set=members["row_id"])))
-        config = recipe_from(changed_recipe(self.info(exam).recipe, {})).split
-        return found | self._near(items, trained, gone, config)
+        return found | self._near(items, trained, gone, _split_of(self.info(exam)))
 
     def spent(self, root: Path, exam: str | None) -> frozenset[str]:
         """Ids of items, as the version `exam` has them, that a patch was made from."""
@@ -122,9 +117,19 @@ class Exposure:
         records = [orjson.loads(text) for text in rows["record"].to_pylist()] + [
             _record(row) for row in items.to_pylist()
         ]
+        from curation.splits.fields import Fields
+        from curation.splits.ties import clusters, ties
+
         table = _rows(ids, records)
         tied = clusters(ties(table, Fields(table, config).group(), config), np.ones(len(ids), np.bool_))
         return np.isin(tied[rows.num_rows :], tied[: rows.num_rows])
+
+
+def _split_of(version: VersionInfo) -> SplitConfig:
+    from curation.recipe import recipe_from  # with every stage, which most comparisons need not
+    from curation.rerun import changed_recipe
+
+    return recipe_from(changed_recipe(version.recipe, {})).split
 
 
 def _ids(items: Any) -> list[bytes]:

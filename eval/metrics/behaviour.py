@@ -10,8 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.stages.filters.refusal import PATTERN
-from curation.stages.filters.scan import NGRAM, REPEATED, TOKENS, scan
 from eval.metrics.metric import (
     Items,
     Measured,
@@ -37,6 +35,8 @@ def length_ratio(items: Items, options: Mapping[str, Any]) -> Measured:
 
 def refusal_rate(items: Items, options: Mapping[str, Any]) -> Measured:
     """Share of outputs that begin by refusing, by the pattern of the build's filter. Some refusals are right."""
+    from curation.stages.filters.refusal import PATTERN  # with numba, which reading what is stored needs not
+
     take(options, "refusal_rate")
     values = pc.match_substring_regex(arrow(items.outputs), PATTERN).to_numpy(zero_copy_only=False)
     return mean_of("refusal_rate", "refusal_rate|opening", np.where(_there(items), values, np.nan), None)
@@ -44,6 +44,8 @@ def refusal_rate(items: Items, options: Mapping[str, Any]) -> Measured:
 
 def repetition_rate(items: Items, options: Mapping[str, Any]) -> Measured:
     """Share of five-token runs that stood in the output before. An output with fewer tokens repeats nothing."""
+    from curation.stages.filters.scan import NGRAM, REPEATED, TOKENS, scan
+
     take(options, "repetition_rate")
     counters = scan(pa.chunked_array([arrow(items.outputs)]), pa.chunked_array([arrow([""] * len(items))])).counters
     runs = np.maximum(counters[:, TOKENS] - NGRAM + 1, 0)

@@ -19,10 +19,10 @@ def perplexity(items: Items, options: Mapping[str, Any]) -> Measured:
     made = share_of(
         "perplexity", "perplexity|per:token|answer-only", -numbers(items, "logprob", "perplexity"), tokens, False
     )
-    return replace(made, item=_perplexity(made.stats), formula=_perplexity)
+    return replace(made, item=perplexity_of_sums(made.stats), formula=perplexity_of_sums)
 
 
-def _perplexity(sums: Floats) -> Floats:
+def perplexity_of_sums(sums: Floats) -> Floats:
     with np.errstate(over="ignore"):  # a model that is sure and wrong: infinity says it well
         return np.exp(ratio(sums))
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from curation.errors import ConfigError
 from eval.metrics.metric import Floats, Items, Measured, referenced, references_of, spread, take, with_references
-from eval.metrics.overlap import first_best, shared_ngrams
 from eval.metrics.tokens import code_points
 
 _ORDERS: Final = 4  # of BLEU, in words
@@ -72,6 +71,8 @@ def _bleu(sums: Floats, effective_order: bool) -> Floats:
 
 def chrf(items: Items, options: Mapping[str, Any]) -> Measured:
     """chrF2, 0 to 100. With several references the one with the best score for the item counts."""
+    from eval.metrics.overlap import first_best, shared_ngrams  # with numba, which reading what is stored needs not
+
     take(options, "chrf")
     rows = referenced(items, "chrf")
     outputs, references, owner = [], [], []

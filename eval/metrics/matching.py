@@ -16,7 +16,6 @@ import numpy as np
 
 from curation.errors import ConfigError, did_you_mean
 from eval.metrics.metric import Items, Measured, mean_of, referenced, references_of, spread, take
-from eval.metrics.overlap import f1, first_best, shared_ngrams
 from eval.metrics.tokens import encode, unicode_tokens
 
 _SQUAD_ARTICLES: Final = re.compile(r"\b(a|an|the)\b")
@@ -66,6 +65,8 @@ def exact_match(items: Items, options: Mapping[str, Any]) -> Measured:
 
 def token_f1(items: Items, options: Mapping[str, Any]) -> Measured:
     """F1 of the bags of words; two texts without words are equal, one without scores 0. The best reference counts."""
+    from eval.metrics.overlap import f1, first_best, shared_ngrams  # with numba, which reading what is stored needs not
+
     name, normal = normalisation(take(options, "token_f1", normalise="plain"), "token_f1")
     cut = str.split if name == "squad" else unicode_tokens
     rows = referenced(items, "token_f1")

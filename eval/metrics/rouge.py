@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from eval.metrics.metric import (
     take,
     with_references,
 )
-from eval.metrics.overlap import Ints, common_subsequences, f1, first_best, shared_ngrams, union_hits
 from eval.metrics.tokens import ascii_tokens, encode, stem, tokenizer
+
+if TYPE_CHECKING:
+    from eval.metrics.overlap import Ints  # with numba, which reading what is stored needs not
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def rouge(variant: str) -> Metric:
     name = f"rouge{variant}"
 
     def measure(items: Items, options: Mapping[str, Any]) -> Measured:
+        from eval.metrics.overlap import first_best
+
         stemmer = bool(take(options, name, stemmer=False)["stemmer"])
         pairs = _pairs(items, name, stemmer, lines=variant == "Lsum")
         scores = _SCORES[variant](pairs)
@@ -90,6 +94,8 @@ def _flat(texts: Sequence[Sequence[Sequence[str]]], vocabulary: dict[str, int]) 
 
 def _ngrams(order: int) -> Callable[[_Pairs], Floats]:
     def score(pairs: _Pairs) -> Floats:
+        from eval.metrics.overlap import f1, shared_ngrams
+
         vocabulary: dict[str, int] = {}
         outputs, references = _flat(pairs.outputs, vocabulary), _flat(pairs.references, vocabulary)
         counts = shared_ngrams(*outputs, *references, order)[:, order - 1]
@@ -99,12 +105,16 @@ def _ngrams(order: int) -> Callable[[_Pairs], Floats]:
 
 
 def _subsequence(pairs: _Pairs) -> Floats:
+    from eval.metrics.overlap import common_subsequences, f1
+
     vocabulary: dict[str, int] = {}
     outputs, references = _flat(pairs.outputs, vocabulary), _flat(pairs.references, vocabulary)
     return f1(common_subsequences(*outputs, *references), np.diff(outputs[1]), np.diff(references[1]))
 
 
 def _summary(pairs: _Pairs) -> Floats:
+    from eval.metrics.overlap import f1, union_hits
+
     vocabulary: dict[str, int] = {}
     sides = []
     for texts in (pairs.references, pairs.outputs):

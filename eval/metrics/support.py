@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from curation.facts import Facts, facts_of
 from eval.metrics.metric import Items, Measured, share_of, take
 from eval.metrics.tokens import arrow, unicode_tokens
+
+if TYPE_CHECKING:
+    from curation.facts import Facts  # with numba, which reading what is stored needs not
 
 _KINDS: Final = ("number", "code", "date")
 _SENTENCE: Final = re.compile(r"[.!?:;\n]+[\s\"'“”(*_#>-]*|^[\s\"'“”(*_#>-]+")
@@ -25,6 +27,8 @@ def number_support(items: Items, options: Mapping[str, Any]) -> Measured:
 
     The same meaning counts, not the same spelling: "1,000" and "1000", "five" and "5". Counted with repeats.
     """
+    from curation.facts import facts_of
+
     take(options, "number_support")
     facts = facts_of(arrow([*items.outputs, *_sources(items)]))
     n = len(items)

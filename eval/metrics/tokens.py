@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from curation.errors import ConfigError
 from curation.language.cedilla import fold_cedilla
-from curation.shingles import JOIN, KIND_SHIFT, OWN, character_table
 
 Ints = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
@@ -37,6 +36,8 @@ def unicode_tokens(text: str) -> list[str]:
 
 @cache
 def _letters() -> re.Pattern[str]:
+    from curation.shingles import JOIN, KIND_SHIFT, OWN, character_table  # with numba, which most texts need not
+
     kind = character_table("auto") >> np.uint32(KIND_SHIFT)
     kind[ord("_")] = 0
     return re.compile(f"[{_ranges(kind == OWN)}]|[{_ranges(kind == JOIN)}]+")

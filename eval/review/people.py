@@ -6,14 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from curation.store.journal import Journal
-from curation.store.tags import OK, Kind, Tag, tags
+from curation.store.tags import OK, Kind, Tag, last_event, tags
 from eval.agreement import Agreement, agreement
 from eval.review.queues import SECOND_LOOK
 from eval.review.rates import deserved, judged
 from eval.taxonomy import NOTE, VERDICT, VERDICTS, Taxonomy
 
+# journal -> run -> (its last event then, what people said): a page of the dashboard and a report ask many times.
+_KNOWN: Final[WeakKeyDictionary[Journal, dict[str | None, tuple[int, People]]]] = WeakKeyDictionary()
 FINAL: Final[Kind] = "final"  # of the events of an adjudication
 
 
@@ -94,7 +97,16 @@ class People:
 
 
 def people(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> People:
-    """Of one run's outputs, or of all."""
+    """Of one run's outputs, or of all; what was read holds until somebody adds an event."""
+    now = last_event(journal)
+    known = _KNOWN.setdefault(journal, {})
+    found = known.get(run)
+    if found is None or found[0] != now or found[1].taxonomy != taxonomy:
+        found = known[run] = (now, _read(journal, taxonomy, run))
+    return found[1]
+
+
+def _read(journal: Journal, taxonomy: Taxonomy, run: str | None) -> People:
     given = as_now(tags(journal, run, kinds=("person",)), taxonomy)
     values: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for tag in given:
@@ -107,18 +119,25 @@ def people(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> Peop
 
 def as_now(events: Iterable[Tag], taxonomy: Taxonomy) -> list[Tag]:
     """The events with the present names of their tags."""
-    return [replace(event, tag=taxonomy.present(event.tag, event.taxonomy)) for event in events]
+    return [_as_now(event, taxonomy) for event in events]
+
+
+def _as_now(event: Tag, taxonomy: Taxonomy) -> Tag:
+    name = taxonomy.present(event.tag, event.taxonomy)
+    return event if name == event.tag else replace(event, tag=name)
 
 
 def _second_looks(given: Sequence[Tag]) -> dict[str, list[bool]]:
+    again = {tag.prediction_id for tag in given if tag.author.endswith(SECOND_LOOK)}
     said: dict[tuple[str, str], set[str]] = defaultdict(set)
     for tag in given:
-        said[tag.author, tag.prediction_id] |= {f"{tag.tag} {tag.value}"} if tag.tag != NOTE else set()
+        if tag.prediction_id in again:
+            said[tag.author, tag.prediction_id] |= {f"{tag.tag} {tag.value}"} if tag.tag != NOTE else set()
     found: dict[str, list[bool]] = {}
-    for (who, prediction), again in sorted(said.items()):
+    for (who, prediction), now in sorted(said.items()):
         author = who.removesuffix(SECOND_LOOK)
         if author != who and (author, prediction) in said:
-            found.setdefault(author, []).append(said[author, prediction] == again)
+            found.setdefault(author, []).append(said[author, prediction] == now)
     return found
 
 

@@ -95,8 +95,8 @@ def _side(measured: Measured, kept: npt.NDArray[np.bool_], cluster: Ints, count:
     return Side(measured, sums, None)
 
 
-def blocks(draws: int, exam: Exam) -> list[int]:
-    """Sizes that add up to `draws`, so that a block of weights over items or clusters stays small."""
+def blocks(draws: int, exam: Exam, cells: int = _CELLS) -> list[int]:
+    """Sizes that add up to `draws`, so that a block of weights over items or clusters stays under `cells`."""
     width = max((len(side.rows) for side in exam.sides), default=1)
-    size = max(1, _CELLS // max(width, 1))
+    size = max(1, cells // max(width, 1))
     return [min(size, draws - done) for done in range(0, draws, size)]

@@ -17,6 +17,9 @@ Bytes = npt.NDArray[np.uint8]
 RESAMPLES: Final = 2_000
 PERMUTATIONS: Final = 10_000
 _MOST_ENUMERATED: Final = 13  # clusters: 8,192 ways to swap, fewer than the random draws they replace
+# Weights of one step of the bootstrap, half a megabyte: larger arrays are mapped anew each time, which takes longer
+# than to draw them.
+_CELLS_DRAWN: Final = 65_536
 _MOST_KEPT: Final = 32_000_000  # counts, as a rule of one byte each
 _MOST_PACKED: Final = 32_000_000  # bytes of draws that are looked up together
 _BYTES_TOGETHER: Final = 1_024
@@ -26,7 +29,7 @@ _ROUNDING: Final = 1e-12  # a swapped difference this near to the observed one (
 
 def bootstrap(exam: Exam, seed: int, resamples: int = RESAMPLES) -> Floats:
     """Corpus values [sides, resamples]: clusters drawn with replacement, the same ones for every side."""
-    sizes = tuple(blocks(resamples, exam))
+    sizes = tuple(blocks(resamples, exam, _CELLS_DRAWN))
     kept = resamples * exam.clusters <= _MOST_KEPT
     values = []
     for counts in _kept(exam.clusters, seed, sizes) if kept else _drawn(exam.clusters, seed, sizes):
