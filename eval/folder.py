@@ -208,8 +208,9 @@ class EvalFolder:
             return empty.select(columns) if columns else empty
         wanted = columns or _FILES[name].names
         try:
-            there = set(pq.read_schema(path).names)
-            table = pq.read_table(path, columns=[column for column in wanted if column in there])
+            with pq.ParquetFile(path) as file:
+                there = set(file.schema_arrow.names)
+                table = file.read([column for column in wanted if column in there])
         except (OSError, pa.ArrowInvalid) as error:
             raise self._damaged(path, error) from None
         for column in wanted:  # what an evaluation of an earlier release does not say

@@ -91,6 +91,11 @@ class Suite:
         """The version that `test@v3` names; None: that of the run."""
         return self.split.partition("@")[2] or None if self.split else None
 
+    @property
+    def deciding(self) -> Suite:
+        """With the metric alone that decides."""
+        return replace(self, metrics=tuple(one for one in self.metrics if one.name == self.primary.metric))
+
     def as_json(self) -> dict[str, Any]:
         """The suite as its file would say it, with every default."""
         told: dict[str, Any] = {"file": self.file} if self.file else {"split": self.split}

@@ -47,24 +47,26 @@ def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder]
     return [*said, *_unseen(done, journal)]
 
 
-def failing_gates(place: RunPlace, store: Store | None) -> list[Todo]:
+def failing_gates(place: RunPlace, store: Store | None, root: Path) -> list[Todo]:
     """Gates that the last run does not pass against its base, from stored answers; none where they cannot be compared.
 
-    Apart from `todo`, since it takes a comparison.
+    Apart from `todo`, since it takes a part of a comparison.
     """
-    from eval.compare.comparison import Settings, compare  # half a second, and `todo` does without
+    from eval.compare.comparison import Settings, gates  # half a second, and `todo` does without
     from eval.compare.sides import chosen
+    from eval.review.scores import scores_of
 
     try:
-        found = compare(place.experiments, chosen(place.experiments, []), store, Settings())
+        sides = chosen(place.experiments, [])
+        found = gates(place.experiments, sides, store, Settings(people=scores_of(place, root)))
     except CurateError:  # no base, not evaluated, or otherwise: `todo` has said what is missing
         return []
     return [
         Todo(
-            f"gate {check.name} ({check.rule}) of {found.b.label}: {check.result}, {check.told}",
+            f"gate {check.name} ({check.rule}) of {sides[1].label}: {check.result}, {check.told}",
             "curate compare --full",
         )
-        for check in found.checks
+        for check in found
         if not check.passed
     ]
 

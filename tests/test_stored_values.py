@@ -17,7 +17,7 @@ import pytest
 from curation.workspace import Workspace
 from eval import stored_values
 from eval.compare import stored as taken_up
-from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.comparison import Comparison, Settings, compare, gates
 from eval.compare.exam import learned_by, open_exam
 from eval.compare.measures import Draws
 from eval.compare.sheet import Sheet, sheet
@@ -120,6 +120,16 @@ def test_a_comparison_is_the_same_with_and_without(here: Workspace, monkeypatch:
     assert "token_f1" in measured_of
     assert repr((first.primary, first.others)) == repr((second.primary, second.others))  # NaN is not itself
     assert len(first.others) > 5
+
+
+def test_gates_alone_are_those_of_the_comparison(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = compared(here).checks
+    for name in ("secondary", "slices", "flips", "beside"):  # which they do not rest on
+        monkeypatch.setattr(f"eval.compare.measures.{name}", None, raising=False)
+        monkeypatch.setattr(f"eval.compare.comparison.{name}", None, raising=False)
+    experiments = here.root / "experiments"
+    assert gates(experiments, chosen(experiments, []), store_of(here), QUICK) == whole
+    assert {one.result for one in whole} == {"passed", "cannot tell"}
 
 
 def changed(path: Path, column: str, change: Callable[[Any], Any]) -> None:

@@ -31,7 +31,7 @@ def run(args: Namespace) -> int:
     table = runs(place)
     done = [one for path in list_runs(place.experiments) for one in evals(path) if one.run.state == "done"]
     said = todo(built, table, done, place.journal)
-    said += failing_gates(place, store) if done else []
+    said += failing_gates(place, store, here.root) if done else []
     counts = f"{len(built):,} versions · {len(table):,} runs · {len(done):,} evaluations"
     data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}
     lines = [visible(f"{here.root}: {counts}"), *(visible(f"{one.what}: {one.command}") for one in said)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import CurateError
@@ -72,13 +72,12 @@ def _baselines(experiments: Path, like: Run) -> list[Part]:
 
 
 def _measured(exam: Exam, model: Model, exposure: Exposure, trust: Trust) -> Measured | None:
-    only = replace(exam.suite, metrics=tuple(m for m in exam.suite.metrics if m.name == exam.suite.primary.metric))
     try:
         learned = learned_by(exam, model, exposure, [])
         answers = sheet(exam, model, learned)
         if not (answers.answered | learned[0]).all():
             return None
-        ((found,),) = measures.measures([answers], only, trust, []).values()
+        ((found,),) = measures.measures([answers], exam.suite.deciding, trust, []).values()
     except CurateError:  # asked with other settings, or the metric needs what it did not give
         return None
     return found

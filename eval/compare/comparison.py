@@ -125,6 +125,16 @@ def compare(
     )
 
 
+def gates(experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings) -> list[Check]:
+    """The checks of `compare`, without all that they do not rest on."""
+    notes = list[str]()
+    exam, sheets = _answered(experiments.parent, sides, Exposure(store), settings, None, notes)
+    exam = replace(exam, suite=exam.suite.deciding)
+    fewest = fewest_clusters(sides)
+    main = careful(measures.primary(exam, *_tables(exam, sides, sheets, settings, notes), settings.draws), fewest)
+    return checks(exam.suite, main, benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes), fewest)
+
+
 def _answered(
     root: Path,
     sides: tuple[Side, Side],
@@ -292,7 +302,6 @@ def _base(
         return None
     if not answers.answered.all():
         return None
-    only = replace(exam.suite, metrics=tuple(m for m in exam.suite.metrics if m.name == exam.suite.primary.metric))
-    (measured,) = measures.measures([answers], only, settings.trust, []).values()
+    (measured,) = measures.measures([answers], exam.suite.deciding, settings.trust, []).values()
     # People may have judged the sides' outputs, and not the base's.
     return (model, measured[0]) if measured[0].signature == runs[0][1].signature else None

@@ -76,8 +76,11 @@ def judged(tags: Iterable[Tag]) -> dict[str, dict[str, set[str]]]:
 
 def deserved(judgements: Mapping[str, Mapping[str, set[str]]]) -> dict[str, set[str]]:
     """prediction -> the tags that at least half of those who judged it gave."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for prediction, authors in judgements.items():
+        if len(authors) == 1:
+            found[prediction] = set(*authors.values())
+            continue
         given = Counter(tag for tags in authors.values() for tag in tags)
         found[prediction] = {tag for tag, times in given.items() if 2 * times >= len(authors)}
     return found

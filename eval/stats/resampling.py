@@ -97,8 +97,11 @@ def permutation_p(exam: Exam, seed: int, permutations: int = PERMUTATIONS) -> tu
     hits = 1.0
     if exam.sides[0].cluster is None:
         delta = exam.sides[1].rows - exam.sides[0].rows
+        live = delta.any(axis=0)  # of a mean over the same items one column of two is 0
         for raw in _joined(drawn):
-            hits += float((~(np.abs(exam.after(_moved(raw, delta))) < least)).sum())
+            moved = np.zeros((len(raw), delta.shape[1]))
+            moved[:, live] = _moved(raw, delta[:, live])
+            hits += float((~(np.abs(exam.after(moved)) < least)).sum())
     else:
         for raw in drawn:
             swap = np.unpackbits(raw, axis=1, count=exam.clusters).astype(np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import COLOURS, INK, bars_high, styled
+from reports.charts.style import COLOURS, INK, bars_high, styled, tooltips
 
 
 def reasons(table: pd.DataFrame, top: int = 15) -> Any:
@@ -22,7 +22,7 @@ def reasons(table: pd.DataFrame, top: int = 15) -> Any:
             color=alt.Color(
                 "verdict:N", scale=alt.Scale(domain=["dropped", "flagged"], range=[COLOURS[5], COLOURS[1]])
             ),
-            tooltip=["verdict", "reason", "rows"],
+            tooltip=tooltips("verdict", "reason", "rows"),
         )
     )
     return styled(chart, height=bars_high(shown["reason"].nunique()))
@@ -39,7 +39,7 @@ def sources(table: pd.DataFrame) -> Any:
             x=alt.X("rows:Q", title="units"),
             y=alt.Y("source:N", sort=list(table["source"]), title=None),
             color=alt.Color("verdict:N", scale=alt.Scale(domain=verdicts, range=[COLOURS[2], COLOURS[5], COLOURS[3]])),
-            tooltip=["source", "verdict", "rows"],
+            tooltip=tooltips("source", "verdict", "rows"),
         )
     )
     return styled(chart, height=bars_high(len(table)))
@@ -51,7 +51,9 @@ def languages(table: pd.DataFrame, top: int = 12) -> Any:
         alt.Chart(table.head(top))
         .mark_bar(color=COLOURS[0])
         .encode(
-            x=alt.X("rows:Q", title="rows"), y=alt.Y("language:N", sort="-x", title=None), tooltip=["language", "rows"]
+            x=alt.X("rows:Q", title="rows"),
+            y=alt.Y("language:N", sort="-x", title=None),
+            tooltip=tooltips("language", "rows"),
         )
     )
     return styled(chart, height=bars_high(min(top, len(table))))
@@ -64,10 +66,10 @@ def lengths(table: pd.DataFrame) -> Any:
         .mark_bar()
         .encode(
             x=alt.X("characters:N", sort=None, title="characters", axis=alt.Axis(labelAngle=-40)),
-            xOffset="side:N",
+            xOffset=alt.XOffset("side:N"),
             y=alt.Y("rows:Q", title="rows"),
             color=alt.Color("side:N", title=None),
-            tooltip=["side", "characters", "rows"],
+            tooltip=tooltips("side", "characters", "rows"),
         )
     )
     return styled(chart)
@@ -87,13 +89,13 @@ def measured(table: pd.DataFrame) -> Any:
             color=alt.Color(
                 "verdict:N", title=None, scale=alt.Scale(domain=domain, range=[COLOURS[colours[n]] for n in domain])
             ),
-            tooltip=["verdict", alt.Tooltip("sum(rows):Q", title="rows")],
+            tooltip=tooltips("verdict", alt.Tooltip("sum(rows):Q", title="rows")),
         )
     )
     line = (
         alt.Chart(limits)
         .mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=2)
-        .encode(x="threshold:Q", tooltip=[alt.Tooltip("threshold:Q", title="limit")])
+        .encode(x=alt.X("threshold:Q"), tooltip=tooltips(alt.Tooltip("threshold:Q", title="limit")))
     )
     return styled(alt.layer(bars, line), height=160)
 
@@ -112,7 +114,7 @@ def changes(table: pd.DataFrame) -> Any:
             color=alt.Color(
                 "change:N", title=None, scale=alt.Scale(domain=order, range=[COLOURS[n] for n in (2, 5, 1, 0)])
             ),
-            tooltip=["change", alt.Tooltip("said:N", title="why"), "rows"],
+            tooltip=tooltips("change", alt.Tooltip("said:N", title="why"), "rows"),
         )
     )
     return styled(chart, height=bars_high(shown["said"].nunique()))

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from reports.charts.style import BAR, COLOURS, HEIGHT, INK, bars_high, styled, themed
+from reports.charts.style import BAR, COLOURS, HEIGHT, INK, bars_high, styled, themed, tooltips
 
 _BINS: Final = 20
 _RIGHT: Final = {1: "right", 0: "wrong"}
@@ -21,18 +21,18 @@ def metrics(table: pd.DataFrame, names: list[str] | None = None) -> Any:
     base = alt.Chart(shown).encode(
         y=alt.Y("evaluation:N", title=None, axis=alt.Axis(labels=False, ticks=False)),
         color=alt.Color("evaluation:N", title=None),
-        tooltip=[
+        tooltip=tooltips(
             "evaluation",
             "what",
             *(alt.Tooltip(f"{c}:Q", format=".4g") for c in ("value", "ci_low", "ci_high")),
             "n",
-        ],
+        ),
     )
     line = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("ci_low:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5, format=".4~r")),
-        x2="ci_high:Q",
+        x2=alt.X2("ci_high:Q"),
     )
-    point = base.mark_point(filled=True, size=60).encode(x="value:Q")
+    point = base.mark_point(filled=True, size=60).encode(x=alt.X("value:Q"))
     height = bars_high(shown["evaluation"].nunique())
     rows = alt.layer(line, point).properties(width=360, height=height)
     header = alt.Header(labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=200)
@@ -56,12 +56,12 @@ def confidence(table: pd.DataFrame) -> Any:
         .mark_bar(opacity=0.85)
         .encode(
             x=alt.X("low:Q", bin="binned", title="mean probability of a token", axis=alt.Axis(format=".1f")),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y("outputs:Q", stack=True),
             color=alt.Color(
                 "verdict:N", title=None, scale=alt.Scale(domain=["right", "wrong"], range=[COLOURS[2], COLOURS[5]])
             ),
-            tooltip=["verdict", "outputs"],
+            tooltip=tooltips("verdict", "outputs"),
         )
     )
     return styled(chart)
@@ -72,7 +72,7 @@ def reliability(table: pd.DataFrame) -> Any:
     line = (
         alt.Chart(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
         .mark_line(strokeDash=[4, 4], color=INK)
-        .encode(x="x:Q", y="y:Q")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
     )
     points = (
         alt.Chart(table)
@@ -80,7 +80,7 @@ def reliability(table: pd.DataFrame) -> Any:
         .encode(
             x=alt.X("confidence:Q", title="confidence", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("right:Q", title="share right", scale=alt.Scale(domain=[0, 1])),
-            tooltip=[alt.Tooltip("confidence:Q", format=".3f"), alt.Tooltip("right:Q", format=".3f"), "n"],
+            tooltip=tooltips(alt.Tooltip("confidence:Q", format=".3f"), alt.Tooltip("right:Q", format=".3f"), "n"),
         )
     )
     return styled(alt.layer(line, points), width=HEIGHT + 40)
@@ -95,7 +95,7 @@ def risk_coverage(table: pd.DataFrame) -> Any:
         .encode(
             x=alt.X("coverage:Q", title="share of outputs answered, surest first", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("risk:Q", title="share wrong", scale=alt.Scale(domain=[0, 1])),
-            tooltip=[alt.Tooltip("coverage:Q", format=".2f"), alt.Tooltip("risk:Q", format=".3f")],
+            tooltip=tooltips(alt.Tooltip("coverage:Q", format=".2f"), alt.Tooltip("risk:Q", format=".3f")),
         )
     )
     return styled(chart)
@@ -107,12 +107,12 @@ def trade_off(table: pd.DataFrame) -> Any:
         color=alt.Color("evaluation:N", title=None), shape=alt.Shape("benchmark:N", title=None)
     )
     tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("domain", "score")]
-    across = base.mark_rule().encode(x="domain_low:Q", x2="domain_high:Q", y="score:Q")
-    up = base.mark_rule().encode(x="domain:Q", y="score_low:Q", y2="score_high:Q")
+    across = base.mark_rule().encode(x=alt.X("domain_low:Q"), x2=alt.X2("domain_high:Q"), y=alt.Y("score:Q"))
+    up = base.mark_rule().encode(x=alt.X("domain:Q"), y=alt.Y("score_low:Q"), y2=alt.Y2("score_high:Q"))
     points = base.mark_point(filled=True, size=80).encode(
         x=alt.X("domain:Q", title="domain metric", scale=alt.Scale(zero=False)),
         y=alt.Y("score:Q", title="benchmark", scale=alt.Scale(zero=False)),
-        tooltip=["evaluation", "benchmark", *tips],
+        tooltip=tooltips("evaluation", "benchmark", *tips),
     )
     return styled(alt.layer(across, up, points))
 
@@ -131,18 +131,18 @@ def differences(table: pd.DataFrame) -> Any:
             title=None,
             scale=alt.Scale(domain=[*known, "cannot tell"], range=[*(COLOURS[colours[n]] for n in known), INK]),
         ),
-        tooltip=[
+        tooltip=tooltips(
             "what",
             "verdict",
             *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("difference", "low", "high")),
             "n",
-        ],
+        ),
     )
     line = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=None, axis=alt.Axis(tickCount=4)), x2="high:Q", y=alt.value(BAR / 2)
+        x=alt.X("low:Q", title=None, axis=alt.Axis(tickCount=4)), x2=alt.X2("high:Q"), y=alt.value(BAR / 2)
     )
-    point = base.mark_point(filled=True, size=60, opacity=1).encode(x="difference:Q", y=alt.value(BAR / 2))
-    nought = alt.Chart(shown).mark_rule(color=INK, strokeDash=[4, 4]).encode(x="nought:Q")
+    point = base.mark_point(filled=True, size=60, opacity=1).encode(x=alt.X("difference:Q"), y=alt.value(BAR / 2))
+    nought = alt.Chart(shown).mark_rule(color=INK, strokeDash=[4, 4]).encode(x=alt.X("nought:Q"))
     rows = alt.layer(nought, line, point).properties(width=210, height=BAR)
     header = alt.Header(labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=150)
     facets = rows.facet(row=alt.Row("what:N", title=None, header=header, sort=list(shown["what"])))
@@ -152,13 +152,16 @@ def differences(table: pd.DataFrame) -> Any:
 def won_and_lost(table: pd.DataFrame) -> Any:
     """What each run won on its own job against what it lost elsewhere, with intervals; the cross is no change."""
     base = alt.Chart(table).encode(color=alt.Color("run:N", title=None), shape=alt.Shape("benchmark:N", title=None))
-    across = base.mark_rule().encode(x="domain_low:Q", x2="domain_high:Q", y="elsewhere:Q")
-    up = base.mark_rule().encode(x="domain:Q", y="elsewhere_low:Q", y2="elsewhere_high:Q")
+    across = base.mark_rule().encode(x=alt.X("domain_low:Q"), x2=alt.X2("domain_high:Q"), y=alt.Y("elsewhere:Q"))
+    up = base.mark_rule().encode(x=alt.X("domain:Q"), y=alt.Y("elsewhere_low:Q"), y2=alt.Y2("elsewhere_high:Q"))
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("domain:Q", title="won on the domain"),
         y=alt.Y("elsewhere:Q", title="won or lost on the benchmark"),
-        tooltip=["run", "benchmark", *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("domain", "elsewhere"))],
+        tooltip=tooltips("run", "benchmark", *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("domain", "elsewhere"))),
     )
     zero = alt.Chart(pd.DataFrame({"z": [0]}))
-    nought = [zero.mark_rule(color=INK, strokeDash=[4, 4]).encode(**{axis: "z:Q"}) for axis in ("x", "y")]
+    nought = [
+        zero.mark_rule(color=INK, strokeDash=[4, 4]).encode(**{axis: channel("z:Q")})
+        for axis, channel in (("x", alt.X), ("y", alt.Y))
+    ]
     return styled(alt.layer(*nought, across, up, points))

@@ -22,22 +22,31 @@ def styled(chart: Any, title: str = "", *, height: int | None = HEIGHT, width: i
 
 def themed(chart: Any) -> Any:
     """Colours, fonts and ground alone; for charts of several parts, which have no size of their own."""
-    return (
-        chart.configure(background="transparent", font=FONT, padding={"left": 10, "right": 10, "top": 5, "bottom": 5})
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=INK,
-            titleColor=INK,
-            gridColor=INK,
-            gridOpacity=0.2,
-            domainColor=INK,
-            tickColor=INK,
-            labelLimit=220,
-        )
-        .configure_legend(labelColor=INK, titleColor=INK, orient="bottom", labelLimit=300, columns=2)
-        .configure_title(color=INK, anchor="start", fontSize=13)
-        .configure_range(category=list(COLOURS))
+    return chart.configure(  # in one step: each copies the whole chart
+        background="transparent",
+        font=FONT,
+        padding={"left": 10, "right": 10, "top": 5, "bottom": 5},
+        view={"stroke": None},
+        axis={
+            "labelColor": INK,
+            "titleColor": INK,
+            "gridColor": INK,
+            "gridOpacity": 0.2,
+            "domainColor": INK,
+            "tickColor": INK,
+            "labelLimit": 220,
+        },
+        legend={"labelColor": INK, "titleColor": INK, "orient": "bottom", "labelLimit": 300, "columns": 2},
+        title={"color": INK, "anchor": "start", "fontSize": 13},
+        range={"category": list(COLOURS)},
     )
+
+
+def tooltips(*fields: Any) -> list[Any]:
+    """Fields by name, or as they are. Of a bare name, as of a bare channel, Altair looks through its whole schema."""
+    import altair as alt
+
+    return [alt.Tooltip(field) if isinstance(field, str) else field for field in fields]
 
 
 def bars_high(rows: int) -> int:

@@ -7,19 +7,19 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import COLOURS, bars_high, styled
+from reports.charts.style import COLOURS, bars_high, styled, tooltips
 
 
 def rates(table: pd.DataFrame) -> Any:
     """The share of outputs with each tag and its interval; `table` as reports.tables.tags.tag_rates gives it."""
     shown = table[table["n"] > 0]
-    base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort="-x", title=None), yOffset="kind:N")
+    base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort="-x", title=None), yOffset=alt.YOffset("kind:N"))
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=["person", "rule"], range=[COLOURS[0], COLOURS[1]]))
-    tips = ["tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%")]
+    tips = tooltips("tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%"))
     bars = base.mark_bar(opacity=0.8).encode(
         x=alt.X("share:Q", title="share of outputs", axis=alt.Axis(format="%")), color=colour, tooltip=tips
     )
-    lines = base.mark_rule(color="#606060").encode(x="low:Q", x2="high:Q")
+    lines = base.mark_rule(color="#606060").encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     return styled(alt.layer(bars, lines), height=bars_high(shown["tag"].nunique() * 2))
 
 
@@ -33,7 +33,7 @@ def heat_map(table: pd.DataFrame) -> Any:
             x=alt.X("tag:N", title=None, axis=alt.Axis(labelAngle=-40)),
             y=alt.Y("slice:N", title=None),
             color=alt.Color("share:Q", title="share", scale=alt.Scale(scheme="blues"), legend=alt.Legend(format="%")),
-            tooltip=["slice", "tag", "hits", "n", alt.Tooltip("p_adjusted:Q", format=".3f")],
+            tooltip=tooltips("slice", "tag", "hits", "n", alt.Tooltip("p_adjusted:Q", format=".3f")),
         )
     )
     return styled(chart, height=bars_high(shown["slice"].nunique()))
@@ -48,6 +48,6 @@ def trend(table: pd.DataFrame) -> Any:
     )
     points = base.mark_line(point=True).encode(
         y=alt.Y("share:Q", title="share of outputs", axis=alt.Axis(format="%")),
-        tooltip=["run", "version", "tag", "hits", "n", alt.Tooltip("share:Q", format=".1%")],
+        tooltip=tooltips("run", "version", "tag", "hits", "n", alt.Tooltip("share:Q", format=".1%")),
     )
-    return styled(alt.layer(base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q"), points))
+    return styled(alt.layer(base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")), points))

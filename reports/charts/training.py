@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import styled
+from reports.charts.style import styled, tooltips
 
 
 def curve(
@@ -24,7 +24,7 @@ def curve(
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("metric:N" if one else "run:N", title=None),
             strokeDash=alt.StrokeDash("metric:N", title=None, legend=None if one else alt.Legend()),
-            tooltip=["run", "metric", "step", alt.Tooltip("value:Q", format=".4g")],
+            tooltip=tooltips("run", "metric", "step", alt.Tooltip("value:Q", format=".4g")),
         )
     )
     return styled(chart)
