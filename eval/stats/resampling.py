@@ -100,7 +100,8 @@ def permutation_p(exam: Exam, seed: int, permutations: int = PERMUTATIONS) -> tu
         live = delta.any(axis=0)  # of a mean over the same items one column of two is 0
         for raw in _joined(drawn):
             moved = np.zeros((len(raw), delta.shape[1]))
-            moved[:, live] = _moved(raw, delta[:, live])
+            if live.any():
+                moved[:, live] = _moved(raw, delta[:, live])
             hits += float((~(np.abs(exam.after(moved)) < least)).sum())
     else:
         for raw in drawn:
