@@ -90,11 +90,15 @@ def _prepared(root: Path) -> dict[str, str]:
     from curation.store.browse import Asked, page
     from curation.store.journal import open_journal
     from curation.workspace import open_workspace
-    from eval.folder import latest_eval
+    from eval.folder import EvalFolder, evals
 
     here = open_workspace(root)
     place = run_place(here)
-    found = [one for folder in list_runs(place.experiments) if (one := latest_eval(folder)) is not None]
+
+    def to_review(one: EvalFolder) -> bool:
+        return one.run.state == "done" and "validation" in one.predictions(["split"])["split"].to_pylist()
+
+    found = [one for folder in list_runs(place.experiments) for one in evals(folder) if to_review(one)]
     with open_journal(place.journal) as journal:
         for evaluation in found:
             for number, author in enumerate(("ana", "ben")):

@@ -109,3 +109,16 @@ def test_one_run_alone_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.Mo
         overview = told(screen("overview"))
         assert "curate build" in overview
         assert "No measurement of these runs is in the journal" in told(screen("curves"))
+
+
+def test_one_runs_curves_are_told_apart_by_a_legend() -> None:
+    import pandas as pd
+
+    from reports.charts.training import curve
+
+    table = pd.DataFrame(
+        {"run": ["r1"] * 2, "metric": ["train_loss", "validation_loss"], "step": [1, 1], "value": [2.0, 2.5]}
+    )
+    drawn = curve(table).to_dict()["encoding"]
+    assert "legend" not in drawn["color"]  # None hides that of the same field everywhere
+    assert "legend" not in drawn["strokeDash"]

@@ -55,7 +55,12 @@ def confidence(table: pd.DataFrame) -> Any:
         alt.Chart(shown)
         .mark_bar(opacity=0.85)
         .encode(
-            x=alt.X("low:Q", bin="binned", title="mean probability of a token", axis=alt.Axis(format=".1f")),
+            x=alt.X(
+                "low:Q",
+                bin="binned",
+                title="mean probability of a token",
+                axis=alt.Axis(format=".1f", values=[tenth / 10 for tenth in range(11)]),
+            ),
             x2=alt.X2("high:Q"),
             y=alt.Y("outputs:Q", stack=True),
             color=alt.Color(

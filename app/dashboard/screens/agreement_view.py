@@ -30,9 +30,10 @@ def show() -> None:
             "Nothing to compare yet: let two people review the same outputs (curate tag --calibration 20 --as NAME)."
         )
     if not table.empty:
-        for row in weak(table, taxonomy.agreement).itertuples():
-            st.warning(f"Alpha {row.value:.2f}, under {taxonomy.agreement:g}: changes no data until it is decided.")
-            st.code(row.tag, language=None)
+        under = [f"{row.value:6.2f}  {row.tag}" for row in weak(table, taxonomy.agreement).itertuples()]
+        if under:
+            st.warning(f"Alpha under {taxonomy.agreement:g}: what has these tags changes no data until it is decided.")
+            st.code("\n".join(under), language=None)
         tabled(table, "agreement")
         st.subheader("Pairs")
         tabled(pairs(journal(), taxonomy), "pairs")
