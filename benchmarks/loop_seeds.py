@@ -17,14 +17,17 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from app.cli.loop_findings import sides_of
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results" / "loop_seeds.json"
 # name -> options of `curate loop`. A seed N trains with N and N + 1: steps of ten, so that no two share one.
+# Steps, learning rate and how a source is blamed were settled on the sample and on seeds 10 and 20, before these ran.
 RUNS: Final[dict[str, tuple[str, ...]]] = {
     "sample": (),
-    **{f"seed {seed}": ("--seed", str(seed)) for seed in (10, 20, 30, 40, 50)},
+    **{f"seed {seed}": ("--seed", str(seed)) for seed in (110, 120, 130, 140, 150)},
     "no defects": ("--no-defects",),
-    "no defects, seed 10": ("--no-defects", "--seed", "10"),
+    "no defects, seed 110": ("--no-defects", "--seed", "110"),
 }
 
 
@@ -37,17 +40,22 @@ def main(argv: list[str] | None = None) -> int:
     os.nice(args.nice)
     for name in args.only or [name for name in RUNS if name not in found]:
         found[name] = loop(RUNS[name])
-        RESULTS.write_text(json.dumps({key: found[key] for key in RUNS if key in found}, indent=1) + "\n", "utf-8")
+        now = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}  # others may run beside this one
+        found = {key: {**now, name: found[name]}[key] for key in RUNS if key in now or key == name}
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         print(f"{name}: {found[name]['verdict']}", flush=True)
     return 0 if all(map(as_expected, found.items())) else 1
 
 
 def as_expected(item: tuple[str, dict[str, Any]]) -> bool:
-    """The old export blamed and its loss better; with sound data no claim that a change did anything."""
+    """The old export blamed, its loss better, the targeted tag rarer and the control where it was; with sound data no
+    claim that a change did anything."""
     name, told = item
     if name.startswith("no defects"):
-        return told["verdict"] in ("cannot tell", "same within the margin")
-    return told["verdict"] == "better" and str(told["source"]).endswith("export-2023.json.gz")
+        return told["source"] is None and told["primary"]["verdict"] in ("cannot tell", "same within the margin")
+    target, control = told["target"], told["control"]
+    found = told["verdict"] == "better" and str(told["source"]).endswith("export-2023.json.gz")
+    return found and target["high"] < 0 and (control is None or control["p_adjusted"] > 0.05)
 
 
 def loop(options: tuple[str, ...]) -> dict[str, Any]:
@@ -70,7 +78,7 @@ def summary(told: dict[str, Any]) -> dict[str, Any]:
     """What is compared between loops."""
     compared, blamed = told.get("compare") or {}, told["blamed"] or {}
     tags = told.get("tags", [])
-    target = next((row for row in tags if row["patches"]), None)
+    target, control = sides_of(tags)
     return {
         "verdict": told["verdict"],
         "sentence": compared.get("sentence"),
@@ -84,12 +92,18 @@ def summary(told: dict[str, Any]) -> dict[str, Any]:
         "source": blamed.get("source"),
         "why": blamed.get("why"),
         "reviews": told["reviews"],
-        "target": _short(target) if target else None,
+        "lessons": [{**one, "rows": len(one["rows"])} for one in blamed.get("lessons", [])],
+        "target": _tag(target),
+        "control": _tag(control),
         "other_tags": {row["tag"]: _short(row) for row in tags if not row["patches"]},
         "seeds": told["seeds"],
         "seconds": told["seconds"],
         "steps": told["steps"],
     }
+
+
+def _tag(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {"tag": row["tag"], **_short(row)} if row else None
 
 
 def _short(one: dict[str, Any]) -> dict[str, Any]:

@@ -172,9 +172,6 @@ def _drop(steps: Steps, found: dict[str, Any]) -> None:
 def _compared(steps: Steps, sides: list[str]) -> dict[str, Any]:
     asked = (*sides, "--suite", "exam")
 
-    def told(one: Steps) -> dict[str, Any]:
-        return one.told("compare", *asked)
-
     def shown(one: Steps) -> dict[str, Any]:
         one.call("compare", *asked)
         return {}
@@ -182,5 +179,6 @@ def _compared(steps: Steps, sides: list[str]) -> dict[str, Any]:
     def reported(one: Steps) -> dict[str, Any]:
         return one.told("report", *asked)
 
-    compared, _, report = steps.together({"verdict": told, "compare": shown, "report": reported})
+    compared = steps.told("compare", *asked)  # alone: it asks what no command before it did, the unquantised base
+    _, report = steps.together({"compare": shown, "report": reported})
     return {"compare": compared, "report": report, "tags": shifts(steps.root, sides)}
