@@ -311,6 +311,8 @@ def test_estimates() -> None:
     mean = estimate(a)
     assert mean.value == pytest.approx(a.item.mean())
     assert mean.low < mean.value < mean.high
+    none = estimate(score([0] * 20), clusters=[i // 2 for i in range(20)])
+    assert (none.low, none.high) == wilson(0, 10), "never seen in ten clusters is not never"
     nothing = estimate(score([nan]))
     assert nothing.n == 0
     assert all(map(math.isnan, (nothing.value, nothing.low, nothing.high))), "not all of 0 to 1"

@@ -20,7 +20,10 @@ from eval.folder import PREDICTIONS, EvalFolder
 Ints = npt.NDArray[np.int64]
 _OF_ITEM: Final = ("item_id", "row_id", "turn", "cluster", "split", "reference")
 _OF_GOLD: Final = ("reference_nll", "reference_tokens")
-_OF_US: Final = ("prompt", "reference_chars")
+# Of an item, not of an answer: the exam has them, and a pool holds no second and third copy of such texts.
+_UNREAD: Final = ("row_id", "turn", "cluster", "split", "reference", "prompt", "reference_chars")
+_READ: Final = [name for name in PREDICTIONS.names if name not in _UNREAD]
+_PART: Final = 1024  # rows
 _KEYS: Final = {"prompt_sha256": pa.string(), "sha256": pa.string(), "language": pa.string()}  # of an item
 
 
@@ -59,7 +62,10 @@ class Sheet:
         return self.said
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
-        yield self.items(columns) if name == "items" else self.predictions(columns)
+        """In parts, for a text as an object takes many times what it takes in a table."""
+        table = self.items(columns) if name == "items" else self.predictions(columns)
+        for start in range(0, table.num_rows, _PART):
+            yield table.slice(start, _PART)
 
 
 def sheet(exam: Exam, model: Model, learned: Sequence[Bools]) -> Sheet:
@@ -116,14 +122,16 @@ def _places(wanted: Any, known: Any) -> npt.NDArray[Any]:
 
 
 def _whole(column: Any) -> Any:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies a single one too
 
 
 def _table(items: Any, pool: Any, output: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Any:
     at_output, at_gold = (pa.array(at, mask=at < 0) for at in (output, gold))
     columns = {name: items[name] for name in _OF_ITEM}
     columns |= {name: pool[name].take(at_gold) for name in _OF_GOLD}
-    of_output = [name for name in PREDICTIONS.names if name not in (*columns, *_OF_US)]
+    of_output = [name for name in _READ if name not in columns]
     columns |= {name: pool[name].take(at_output) for name in of_output}
     columns["prompt"] = items["messages"]
     columns["finish_reason"] = pc.fill_null(columns["finish_reason"], "missing")
@@ -148,9 +156,10 @@ def _pool(part: Part, exam: Exam) -> tuple[Any, list[tuple[EvalFolder, int]]]:
             f"{other[0].name} generated with {there}, {exam.sources[0].folder.name} with {here}; evaluate both with "
             f"one suite: curate eval {part.name} --suite {exam.suite.name}"
         )
-    tables = [pa.schema([*PREDICTIONS, *(pa.field(name, kind) for name, kind in _KEYS.items())]).empty_table()]
+    fields = [*map(PREDICTIONS.field, _READ), *(pa.field(name, kind) for name, kind in _KEYS.items())]
+    tables = [pa.schema(fields).empty_table()]
     for folder in alike:
-        keys, told = folder.items(["item_id", *_KEYS]), folder.predictions()
+        keys, told = folder.items(["item_id", *_KEYS]), folder.predictions(_READ)
         at = pc.index_in(told["item_id"], value_set=_whole(keys["item_id"]))
         for name in _KEYS:
             told = told.append_column(name, keys[name].take(at))

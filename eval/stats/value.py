@@ -37,11 +37,16 @@ def estimate(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Estimate:
-    """Wilson's interval for shares of unclustered right or wrong items, else the cluster bootstrap's."""
+    """Wilson's interval for shares of unclustered right or wrong items, else the cluster bootstrap's.
+
+    Where all are right or all wrong no resample tells anything: then Wilson's of as many items as there are clusters.
+    """
     alone = exam((measured,), clusters)
     low = high = nan
-    if alone.n and binary((measured,), alone.kept) and alone.clusters == alone.n:
-        low, high = wilson(float(measured.item[alone.kept].sum()), alone.n)
+    verdicts = alone.n and binary((measured,), alone.kept)
+    share = float(measured.item[alone.kept].mean()) if verdicts else nan
+    if verdicts and (alone.clusters == alone.n or share in (0, 1)):
+        low, high = wilson(share * alone.clusters, alone.clusters)
     elif alone.clusters:
         low, high = interval(bootstrap(alone, seed, resamples)[0], alone.clusters)
     value = float(alone.sides[0].over(np.ones((1, alone.clusters)))[0]) if alone.clusters else nan
