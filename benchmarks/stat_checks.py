@@ -153,10 +153,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     results = {}
-    for setting in (*SETTINGS, *(on_data(args.data) if args.data else ()), *SEEDS):
+    settings: list[Setting | Seeds] = [*SETTINGS, *(on_data(args.data) if args.data else ()), *SEEDS]
+    for setting in settings:
         if re.search(args.only, setting.name):
-            made = simulate if isinstance(setting, Setting) else simulate_seeds
-            results[setting.name] = made(setting, args.runs, SEED)  # type: ignore[arg-type]
+            if isinstance(setting, Setting):
+                results[setting.name] = simulate(setting, args.runs, SEED)
+            else:
+                results[setting.name] = simulate_seeds(setting, args.runs, SEED)
             print(setting.name, json.dumps(results[setting.name]), flush=True)
     if args.out:
         args.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
