@@ -79,6 +79,7 @@ def test_the_tutorial_has_a_word_on_every_section_of_a_recipe_and_every_planted_
         (["c", "...", "a"], ["a", "b", "c"], False),
         ([], ["a"], False),
         (["v1  id 0a1b2c3d  0.4 s"], ["v1   id ffffffff   1.9 s"], True),
+        (["training: 20 steps, 50.4 s"], ["training: 20 steps, 1 min 12 s"], True),
         (["v1  train 36"], ["v1  train 37"], False),
     ],
 )
