@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import require
 from app.cli.place import workspace
-from curation.errors import ConfigError
 
 _LOCAL: Final = "127.0.0.1"
 _NEEDS: Final = ("streamlit", "altair", "torch")
@@ -33,9 +32,7 @@ def add_parser(parser: Parser) -> None:
 
 def run(args: Namespace) -> int:
     here = workspace(args)
-    missing = [name for name in _NEEDS if find_spec(name) is None]
-    if missing:
-        raise ConfigError(f'{missing[0]} is not installed; the dashboard needs: pip install "curate[app]"')
+    require(_NEEDS, "app")
     serve = Path(__file__).resolve().parent.parent / "dashboard" / "serve.py"
     options = {
         "server.port": args.port,

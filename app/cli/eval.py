@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import MODEL, require
 from app.cli.output import emit
 from app.cli.place import evaluation_place
 from app.cli.render import Cell, clip, next_commands, page, visible
@@ -71,11 +72,7 @@ def run(args: Namespace) -> int:
         from eval.suite import load_suite
 
         return ask_endpoint(args, where, _final(args, load_suite(args.suite, where.near)))
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f'{error.name} is not installed; pip install "curate[eval]"') from None
+    require(MODEL, "eval")
     from app.cli.eval_beside import run_baselines, told_baseline
     from app.cli.progress import progress
     from eval.evaluate import evaluate

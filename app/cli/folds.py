@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import TRAINING, require
 from app.cli.output import emit
 from app.cli.place import evaluation_place, folder, stored
 from app.cli.render import visible
@@ -53,6 +54,7 @@ def _several(text: str) -> int:
 
 
 def run(args: Namespace) -> int:
+    require(TRAINING, "eval")
     from curation.folds import make_folds
     from eval.suite import load_suite
 

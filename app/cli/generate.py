@@ -6,6 +6,7 @@ from argparse import ArgumentTypeError, Namespace
 from typing import TYPE_CHECKING, Final
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import MODEL, require
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import Screen, columns, visible
@@ -57,11 +58,13 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     if args.prompt is not None:
         _refuse(args, "--prompt", ("out", "limit", "ref"))
+        require(MODEL, "eval")
         return _one(args)
     if args.input is None and args.split is None:
         raise ConfigError("nothing to ask; give --prompt TEXT, --input FILE or --split NAME")
     if args.out is None:
         raise ConfigError("many answers go into a file; name it with --out responses.jsonl")
+    require(MODEL, "eval")
     if args.input is not None:
         _refuse(args, "--input", ("ref",))
     from app.cli.generate_many import answer_many

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from app.cli.arguments import Parser
+from app.cli.extras import TRAINING, require
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import next_commands, visible
@@ -32,6 +33,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require(TRAINING, "train")
     from curation.workspace import find_workspace
     from reports.results import write_results
     from train.imported import ImportRequest, import_run

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.demo import copy_sample
+from app.cli.extras import TRAINING, require
 from app.cli.loop_findings import Seed, culprit, halves, lines_of, review_counts, shifts, verdict
 from app.cli.loop_steps import Steps
 from app.cli.output import emit
@@ -52,6 +53,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require((*TRAINING, "altair", "vl_convert"), "app")
     root = (folder(args) / args.folder).resolve()
     if root.exists():
         raise ConfigError(f"{root}: is there already; name another folder, or remove it")

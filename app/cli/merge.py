@@ -6,6 +6,7 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from app.cli.arguments import Parser
+from app.cli.extras import TRAINING, require
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import next_commands, percent, visible
@@ -30,6 +31,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require(TRAINING, "train")
     from app.cli.generate import chosen_files
     from app.cli.progress import progress
     from train.merge import merge

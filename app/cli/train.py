@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import TRAINING, require
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.progress import progress
@@ -54,9 +54,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    missing = [name for name in ("torch", "transformers", "peft", "accelerate", "bitsandbytes") if not find_spec(name)]
-    if missing:
-        raise ConfigError(f'{missing[0]} is not installed; pip install "curate[train]"')
+    require(TRAINING, "train")
     from curation.runs import run_place
     from curation.workspace import find_workspace
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from app.cli.arguments import Parser, whole_number
+from app.cli.extras import MODEL, require
 from app.cli.output import emit
 from app.cli.place import evaluation_place, folder
 from app.cli.render import Cell, next_commands, page, visible
@@ -46,11 +47,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f'{error.name} is not installed; pip install "curate[eval]"') from None
+    require(MODEL, "eval")
     from app.cli.progress import progress
     from eval.prepare import Wanted, prepare
     from eval.variants.config import load_variants
