@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from app.cli.autotag_origins import SURE, counts
 from app.cli.render import visible
 
-_SURE: Final = 0.05  # adjusted p under which a source stands out
 # An answer is tagged so for being like a training row, so that dropping the row takes the tag away by definition.
 _CIRCULAR: Final = ("copied from training",)
 # What wrong facts in the data do not cause: faults of form, and answers with next to no word of the right one, for a
@@ -44,7 +44,7 @@ def culprit(tagged: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     if not shared:
         return None
     tag, source = min(shared, key=lambda key: (max(one[key]["p_adjusted"] for one in blamed), key))
-    why = f"'{tag}': {_counts(blamed[0][tag, source])}"
+    why = f"'{tag}': {counts(blamed[0][tag, source])}"
     more = {"lessons": [one[tag, source] for one in blamed], "reviewed": [_reviewed(told, source) for told in tagged]}
     return {"tag": tag, "source": source, "why": why, "events": tagged[0]["tags"][tag].get("events", []), **more}
 
@@ -55,13 +55,8 @@ def _pointing(told: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         (name, lesson["source"]): lesson
         for name, tag in told["tags"].items()
         for lesson in tag["lessons"][:1]
-        if lesson["p_adjusted"] <= _SURE and name not in _CIRCULAR
+        if lesson["p_adjusted"] <= SURE and name not in _CIRCULAR
     }
-
-
-def _counts(lesson: dict[str, Any]) -> str:
-    mine = f"{lesson['taught']} of {lesson['asked']} outputs that it has rows on"
-    return f"{mine} are wrong as those say, {lesson['others_taught']} of {lesson['others_asked']} for other sources"
 
 
 def _reviewed(told: dict[str, Any], source: str) -> dict[str, Any] | None:
@@ -105,9 +100,9 @@ def shifts(root: Path, sides: Sequence[str]) -> list[dict[str, Any]]:
 
 def lines_of(data: dict[str, Any]) -> list[str]:
     """On a screen: why what was dropped, what it did, on which tag, beside what must not move."""
-    counts, blamed = data["reviews"], data["blamed"]
-    told = f"reviews: {counts['used']:,} of {counts['lines']:,} apply to these answers"
-    lines = [f"{told} ({counts['other_output']:,} skipped, another answer; {counts['not_asked']:,} not asked)"]
+    reviews, blamed = data["reviews"], data["blamed"]
+    told = f"reviews: {reviews['used']:,} of {reviews['lines']:,} apply to these answers"
+    lines = [f"{told} ({reviews['other_output']:,} skipped, another answer; {reviews['not_asked']:,} not asked)"]
     if blamed is None:
         lines.append(
             "no source stands out as the one whose rows teach what rules tagged in every seed: nothing was changed,"
@@ -130,7 +125,7 @@ def _said_by_people(blamed: dict[str, Any]) -> list[str]:
         return []
     first = said[0]
     told = f"reviewed: '{visible(first['tag'])}' {first['found']:,} in the first seed"
-    return [f"{told}; {_counts(first['lesson'])}"]
+    return [f"{told}; {counts(first['lesson'])}"]
 
 
 def _tag_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
