@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,16 @@ pytest.importorskip("bitsandbytes")
 pytest.importorskip("peft")
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.test_model_loading import gradients
 from tests.tiny_model import tiny_model
 from tests.trainings import SMALL, encoded, place, small, source
 from train.batches import padded
+from train.estimate import estimate
 from train.model import fused
 from train.model.adapter import new_adapter
+from train.model.folder import tensor_shapes
 from train.model.fused import fuse_on_cpu
 from train.model.load import load_base
 
@@ -85,8 +91,63 @@ def test_what_does_not_fit_is_left_to_peft(base: Path, monkeypatch: pytest.Monke
     assert fuse_on_cpu(adapted(base, quantization="none")) == 0
     half = new_adapter(load_base(base, precision="bf16"), small(base, lora_dropout=0.0))
     assert fuse_on_cpu(half) == 0
-    monkeypatch.setattr(fused, "_ROOM", 1000)
+    monkeypatch.setattr(fused, "ROOM", 1000)
     assert fuse_on_cpu(adapted(base)) == 0
+
+
+def test_a_bias_is_added(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "biased", hidden=128)
+    told = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**told, "attention_bias": True}))
+    weights = load_file(folder / "model.safetensors")
+    for name in [name for name in weights if ".self_attn." in name]:
+        bias = torch.linspace(-1, 1, len(weights[name]))
+        weights[name.removesuffix("weight") + "bias"] = bias
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = adapted(folder)
+    said = logits(model)
+    assert fuse_on_cpu(model) == 14
+    assert torch.allclose(logits(model), said, rtol=0, atol=1e-5)
+
+
+def other_adapter(model: Any) -> None:
+    model.add_adapter("other", model.peft_config["default"])
+    model.set_adapter("other")
+
+
+def merged(model: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that 4 bits round
+        model.merge_adapter()
+
+
+@pytest.mark.parametrize("change", [other_adapter, merged])
+def test_another_or_a_merged_adapter_is_left_to_peft(change: Callable[[Any], None], base: Path) -> None:
+    one, other = adapted(base), adapted(base)
+    fuse_on_cpu(one)
+    before = logits(one)
+    for model in (one, other):
+        change(model)
+    assert torch.equal(logits(one), logits(other))
+    assert not torch.allclose(logits(one), before, rtol=0, atol=1e-3)
+
+
+def test_under_autocast_peft_computes(base: Path) -> None:
+    one, other = adapted(base), adapted(base)
+    fuse_on_cpu(one)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(logits(one), logits(other))
+
+
+def test_the_estimate_counts_the_weights_that_are_held(base: Path) -> None:
+    model, shapes = adapted(base), tensor_shapes(base)
+    fuse_on_cpu(model)
+    held = sum(layer.forward._weight.nbytes for layer in model.modules() if hasattr(layer, "lora_A"))
+    with_dropout, without = (
+        estimate(small(base, quantization="nf4", lora_dropout=dropout), base, shapes, [(20, 5)]) for dropout in (0.1, 0)
+    )
+    assert held > 0
+    assert without.weights - with_dropout.weights == held
 
 
 def test_a_training_takes_this_way(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

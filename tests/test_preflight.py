@@ -274,7 +274,7 @@ def test_the_estimate_of_activations_is_near_what_autograd_keeps(dropout: float,
         model.model.model(input_ids=torch.ones(1, 256, dtype=torch.long), use_cache=False)
     counted = sum(size for place, (size, _) in kept.items() if place not in weights)
     config = TrainingConfig(
-        "m", quantization="none", lora_dropout=dropout, max_length=256, per_device_train_batch_size=1
+        "m", quantization="none", bf16=False, lora_dropout=dropout, max_length=256, per_device_train_batch_size=1
     )
     assert 0.6 < estimate(config, folder, tensor_shapes(folder), [(256, 64)]).activations / counted < 1.6
 
@@ -293,17 +293,28 @@ def test_the_estimate_of_activations_is_near_what_autograd_keeps(dropout: float,
         ("num_train_epochs", 9, "flops"),
         ("max_steps", 999, "tokens"),
         ("packing", False, "steps"),
+        ("bf16", False, "activations"),
+        ("bf16", False, "weights"),
     ],
 )
 def test_the_estimate_follows_the_config(key: str, value: Any, grows: str, place: Workspace) -> None:
     folder = place.root / "models" / "tiny"
     shapes, rows = tensor_shapes(folder), [(100, 20)] * 400
-    plain = estimate(TrainingConfig("m", lora_dropout=0, optim="paged_adamw_8bit"), folder, shapes, rows)
-    changed = estimate(
-        TrainingConfig("m", **{"lora_dropout": 0, "optim": "paged_adamw_8bit", key: value}), folder, shapes, rows
-    )
+    settings: dict[str, Any] = {"lora_dropout": 0, "optim": "paged_adamw_8bit", "bf16": True}
+    plain = estimate(TrainingConfig("m", **settings), folder, shapes, rows)
+    changed = estimate(TrainingConfig("m", **{**settings, key: value}), folder, shapes, rows)
     assert getattr(changed, grows) > getattr(plain, grows)
     assert plain.total(checkpointing=True) < plain.total(checkpointing=False)
+
+
+@pytest.mark.parametrize(("device", "states"), [("cpu", 8), ("cuda:0", 2)])
+def test_the_estimate_knows_the_optimiser_that_auto_means(
+    device: str, states: int, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.estimate.device_name", lambda: device)
+    folder = place.root / "models" / "tiny"
+    cost = estimate(TrainingConfig("m", bf16=True), folder, tensor_shapes(folder), [(100, 20)])
+    assert cost.adapter == cost.adapter_parameters * (8 + states)
 
 
 def test_the_template_is_the_configs_else_the_models_else_the_recipes(place: Workspace, tmp_path: Path) -> None:

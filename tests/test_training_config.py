@@ -186,7 +186,10 @@ def test_the_command_line_goes_over_the_file(tmp_path: Path) -> None:
         ("lora_r", '--set lora_r: must be key=value, such as "learning_rate=1e-4"'),
         ("template=[", '--set template: "[" is not a YAML value; put it in quotes'),
         ("eval_strategy=steps", "eval_steps is missing; it belongs to eval_strategy: steps"),
-        ("save_steps=5", "save_steps has no effect; it belongs to save_strategy: steps"),
+        (
+            "save_steps=5",
+            "save_steps has no effect; it belongs to save_strategy: steps; leave it out, or --set save_steps=null",
+        ),
         ("save_strategy=no select=validation_loss", "select: validation_loss needs a checkpoint at every evaluation"),
         ("select=rougeL save_strategy=no", "select: rougeL needs checkpoints to choose from; set save_strategy"),
         ("select=rougeL save_total_limit=2", "select: rougeL compares all checkpoints at the end; leave save_total"),

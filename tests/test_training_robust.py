@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -242,28 +242,53 @@ def test_a_pack_trains_without_a_store(packed: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run that nobody stopped."""
-    root = tmp_path_factory.mktemp("whole")
-    code, _, err = finished(command(packed, root, **LONG))
-    assert code == 0, err
-    return root / "experiments" / "experiment_001"
+def whole(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Mapping[str, Any]], Path]:
+    """The run that nobody stopped, by its settings."""
+    made: dict[str, Path] = {}
+
+    def run(settings: Mapping[str, Any]) -> Path:
+        name = str(settings.get("quantization", "none"))
+        if name not in made:
+            root = tmp_path_factory.mktemp(name)
+            code, _, err = finished(command(packed, root, **settings))
+            assert code == 0, err
+            made[name] = root / "experiments" / "experiment_001"
+        return made[name]
+
+    return run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)], ids=str
+    ("number", "exit_code", "settings"),
+    [
+        (signal.SIGKILL, -9, LONG),
+        (signal.SIGINT, 130, LONG),
+        (signal.SIGTERM, 130, LONG),
+        (
+            signal.SIGKILL,
+            -9,
+            {**LONG, "quantization": "nf4", "lora_dropout": 0.0},
+        ),  # computed as train.model.fused does
+    ],
+    ids=["kill", "interrupt", "terminate", "kill nf4"],
 )
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(
-    packed: Path, whole: Path, tmp_path: Path, number: signal.Signals, exit_code: int
+    packed: Path,
+    whole: Callable[[Mapping[str, Any]], Path],
+    tmp_path: Path,
+    number: signal.Signals,
+    exit_code: int,
+    settings: Mapping[str, Any],
 ) -> None:
     """Data order, dropout, optimiser and schedule included: no weight differs by anything."""
+    undisturbed = whole(settings)
     run = tmp_path / "experiments" / "experiment_001"
-    code, err = stopped_when(command(packed, tmp_path, **LONG), lambda: last_checkpoint(run) is not None, number)
+    code, err = stopped_when(command(packed, tmp_path, **settings), lambda: last_checkpoint(run) is not None, number)
     assert code == exit_code, err
     assert state_now(run, read_run(run)) == "interrupted"
     step = int((last_checkpoint(run) or run).name.split("-")[1])
-    last = read_run(whole).selected_step or 0
+    last = read_run(undisturbed).selected_step or 0
     assert 0 < step < last
     if exit_code == 130:
         assert err.splitlines()[-1] == (
@@ -274,24 +299,32 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(
     code, out, err = finished(["-m", "app.cli", "train", "-C", str(tmp_path), "--resume"])
     assert code == 0, err
     assert out.startswith(f"{run}: ")
-    assert furthest(adapter(run), adapter(whole)) == 0
-    assert read_row_losses(run) == read_row_losses(whole)
-    one, other = read_run(run), read_run(whole)
+    assert furthest(adapter(run), adapter(undisturbed)) == 0
+    assert read_row_losses(run) == read_row_losses(undisturbed)
+    one, other = read_run(run), read_run(undisturbed)
     for name in ("train_loss", "validation_loss", "trained_tokens"):
         assert one.metrics[name] == other.metrics[name]
     steps = {entry["step"] for entry in other.checkpoints}
     assert steps <= {entry["step"] for entry in one.checkpoints} <= steps | {step}
 
 
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d"]
+# As docs/training.md has it, with a port of its own for each test.
+ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+
+
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(packed: Path, tmp_path: Path) -> None:
-    same = {"lora_dropout": 0.0, "num_train_epochs": 3}
+@pytest.mark.parametrize(
+    ("launch", "quantization"),
+    [([*TORCHRUN, "--rdzv_endpoint=localhost:0"], "none"), (ACCELERATE, "nf4")],
+    ids=["torchrun", "accelerate"],
+)
+def test_two_processes_train_what_one_does(launch: list[str], quantization: str, packed: Path, tmp_path: Path) -> None:
+    same = {"lora_dropout": 0.0, "num_train_epochs": 3, "quantization": quantization}
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     code, _, err = finished(command(packed, tmp_path / "one", **same, gradient_accumulation_steps=4))
     assert code == 0, err
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d"]
-    launch += ["--rdzv_endpoint=localhost:0"]
     code, out, err = finished([*launch, *command(packed, tmp_path / "two", **same, gradient_accumulation_steps=2)])
     assert code == 0, err
     folders = [tmp_path / name / "experiments" for name in ("one", "two")]
@@ -305,3 +338,11 @@ def test_two_processes_train_what_one_does(packed: Path, tmp_path: Path) -> None
     assert second["train_loss"] == pytest.approx(first["train_loss"], abs=1e-5)
     visits = [{row.row_id: len(row.losses) for row in read_row_losses(folder)} for folder in (one, two)]
     assert visits[0] == visits[1]
+
+
+@pytest.mark.slow
+def test_a_launch_that_starts_one_process_on_a_cpu_is_told(packed: Path, tmp_path: Path) -> None:
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    code, _, err = finished([*launch, *command(packed, tmp_path, max_steps=1)])
+    assert code == 0, err
+    assert "warning: this is one process; accelerate launch --cpu starts no more" in err

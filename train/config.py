@@ -68,7 +68,8 @@ class TrainingConfig:
             by_steps = getattr(self, f"{name}_strategy") == "steps"
             if by_steps != (getattr(self, f"{name}_steps") is not None):
                 wrong = "is missing" if by_steps else "has no effect"
-                raise ConfigError(f"{name}_steps {wrong}; it belongs to {name}_strategy: steps")
+                remedy = "" if by_steps else f"; leave it out, or --set {name}_steps=null"
+                raise ConfigError(f"{name}_steps {wrong}; it belongs to {name}_strategy: steps{remedy}")
         by_loss, asked = self.select == "validation_loss", f"select: {self.select}"
         if self.eval_strategy == "no" and (by_loss or self.early_stopping_patience is not None):
             what = asked if by_loss else "early_stopping_patience"

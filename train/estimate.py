@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from curation.templates.folder import read_json
 from train.config import TrainingConfig
+from train.model.fused import ROOM
+from train.model.precision import choose_precision, device_name
 from train.token_rows import HEADS, INPUTS
 
 _NF4: Final = {False: 0.5625, True: 0.516}  # bytes a weight with the constants of its block, by double_quant
@@ -28,7 +30,7 @@ class Estimate:
 
     parameters: int
     adapter_parameters: int
-    weights: int
+    weights: int  # with those that a CPU holds in fp32 beside their 4 bits (train.model.fused)
     adapter: int  # its weights, their gradients, and the optimiser's state
     activations: int  # of one batch
     activations_checkpointed: int
@@ -53,7 +55,10 @@ def estimate(
     told = told.get("text_config", told)
     linear = {n: s for n, s in shapes.items() if len(s) == 2 and not n.endswith((*INPUTS, *HEADS))}
     size, inside = (sum(map(math.prod, some.values())) for some in (shapes, linear))
-    adapter = config.lora_r * sum(sum(shape) for name, shape in linear.items() if _is_target(name, config))
+    targets = [shape for name, shape in linear.items() if _is_target(name, config)]
+    adapter = config.lora_r * sum(map(sum, targets))
+    wide = choose_precision(config.bf16, told.get("hidden_size", 1024)) == "fp32"
+    held = 4 * sum(map(math.prod, targets)) if wide and config.quantization == "nf4" and not config.lora_dropout else 0
     tokens, trained = (sum(row[i] for row in rows) for i in (0, 1))
     longest = config.max_length if config.packing else max((row[0] for row in rows), default=0)
     batch = config.per_device_train_batch_size * min(longest, tokens)
@@ -64,15 +69,13 @@ def estimate(
     steps = config.max_steps or math.ceil(per_epoch * config.num_train_epochs)
     seen = round(tokens * steps / max(1, per_epoch))
     stored = 4 if str(told.get("dtype", told.get("torch_dtype"))).endswith("float32") else 2
-    wide = 1.5 if config.quantization == "none" and stored == 4 else 1
-    kept = (_KEPT + _KEPT_BY_DROPOUT * (config.lora_dropout > 0)) * wide
+    kept = (_KEPT + _KEPT_BY_DROPOUT * (config.lora_dropout > 0)) * (1.5 if wide else 1)
+    outside = stored if config.quantization == "none" else 4 if wide else 2
     return Estimate(
         parameters=size,
         adapter_parameters=adapter,
-        weights=round(
-            inside * _bytes(config, stored) + (size - inside) * (stored if config.quantization == "none" else 2)
-        ),
-        adapter=adapter * (8 + _STATES.get(config.optim, 8)),
+        weights=round(inside * _bytes(config, stored) + (size - inside) * outside) + held * (held <= ROOM),
+        adapter=adapter * (8 + _STATES.get(optimiser(config), 8)),
         activations=round(units * kept),
         activations_checkpointed=round(units * (_KEPT_AT_BORDERS + kept / layers)),
         logits=round(batch * trained / max(1, tokens) * told.get("vocab_size", 0) * 8),
@@ -80,6 +83,13 @@ def estimate(
         tokens=seen,
         flops=4.0 * size * seen,  # two a weight forward, two back through it; a frozen weight has no gradient
     )
+
+
+def optimiser(config: TrainingConfig) -> str:
+    """transformers' name of the one that `optim` means here."""
+    if config.optim != "auto":
+        return config.optim
+    return "adamw_torch_fused" if device_name() == "cpu" else "paged_adamw_8bit"
 
 
 def measured_flops(seconds: float = 0.1) -> float:

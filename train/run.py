@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from curation.source import Source
 from curation.store.journal import Journal, open_journal
 from train.batches import Batches, Shape
 from train.config import TrainingConfig
-from train.estimate import free_memory
+from train.estimate import free_memory, optimiser
 from train.model.adapter import new_adapter
 from train.model.attention import register_packed, require_packable
 from train.model.fused import fuse_on_cpu
@@ -27,6 +28,8 @@ from train.model.precision import Precision, device_name
 from train.preflight import Prepared, prepare
 from train.record import Saved, adapter_files, described, save_adapter, told_in, write_settings
 from train.watch import StopRequest, TrainLog, journal_names, out_of_memory
+
+_ONE_PROCESS = "this is one process; accelerate launch --cpu starts no more, --multi_gpu does on a CPU too"
 
 # (a run's folder, its checkpoints by step, progress) -> (the step that is the result, the value of each)
 Choose = Callable[[Path, Mapping[int, Path], Progress], tuple[int, Mapping[int, float]]]
@@ -84,6 +87,8 @@ def train(
         job = _job(config, prepared, folder, run.hardware["precision"], state)
         for warning in prepared.preflight.warnings if job.main else ():
             progress.note(f"warning: {warning.message}")
+        if state.num_processes == 1 and _launched_on_cpu():
+            progress.note(f"warning: {_ONE_PROCESS}")
         if not job.main:
             return TrainingResult(folder, _fit(job, run, None, Silent()))
         with working_on(folder), open_journal(place.journal) as journal:
@@ -226,7 +231,7 @@ def _arguments(job: _Job, validate: bool) -> Any:
         **{name: getattr(config, name) for name in same},
         max_steps=config.max_steps or -1,
         warmup_steps=int(warmup) if warmup >= 1 else warmup,
-        optim=("paged_adamw_8bit" if cuda else "adamw_torch_fused") if config.optim == "auto" else config.optim,
+        optim=optimiser(config),
         eval_strategy=config.eval_strategy if validate else "no",
         eval_steps=config.eval_steps,
         save_steps=config.save_steps or 500,
@@ -283,6 +288,11 @@ def _processes() -> Any:
     from accelerate import PartialState
 
     return PartialState(cpu=device_name() == "cpu")
+
+
+def _launched_on_cpu() -> bool:
+    """Whether `accelerate launch --cpu` started this, which starts one process whatever number it is told."""
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "LOCAL_RANK" not in os.environ
 
 
 def _shared(state: Any, made: Callable[[], Path]) -> Path:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import torch
 
-_ROOM: Final = 2 << 30  # bytes of frozen weights in fp32 that are held; a model above it stays in its 4 bits
+ROOM: Final = 2 << 30  # bytes of frozen weights in fp32 that are held; a model above it stays in its 4 bits
 
 
 def fuse_on_cpu(model: Any) -> int:
@@ -16,7 +16,7 @@ def fuse_on_cpu(model: Any) -> int:
     peft's own way where the adapter is disabled, merged, or not the only one.
     """
     layers = [layer for layer in model.modules() if _fits(layer)]
-    if sum(_size(layer) for layer in layers) * 4 > _ROOM:
+    if sum(_size(layer) for layer in layers) * 4 > ROOM:
         return 0
     for layer in layers:
         layer.forward = _Forward(layer)
