@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -15,6 +14,7 @@ import orjson
 from eval.folder import EvalFolder
 from eval.generation import GenerationSettings, Item, Responses, generate_batches, open_responses
 from eval.likelihood import Asked, label_likelihoods, likelihoods
+from eval.lookup import Lookup
 from eval.subject import Subject, short_hash
 from train.model.of_run import Loaded
 
@@ -117,8 +117,8 @@ def _predictions(
     folder: EvalFolder, answers: Answers, run: str, touched: Collection[str] | None
 ) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
-        generated, scored = (stack.enter_context(_Lookup(one.path)) for one in (answers.generated, answers.scored))
-        labelled = stack.enter_context(_Lookup(answers.labelled.path)) if answers.labelled else None
+        generated, scored = (stack.enter_context(Lookup.open(one.path)) for one in (answers.generated, answers.scored))
+        labelled = stack.enter_context(Lookup.open(answers.labelled.path)) if answers.labelled else None
         for row in _rows(folder, None):
             asked = generated.get(_asked_key(row)) or {"finish_reason": "missing", "detail": "was not asked"}
             likely = scored.get(_scored_key(row)) or {}
@@ -148,36 +148,6 @@ def prediction(row: Mapping[str, Any], run: str, asked: Mapping[str, Any], likel
         "label_logliks": likely.get("label_logliks"),
         "reference_chars": None if row["reference"] is None else len(row["reference"]),
     }
-
-
-class _Lookup:
-    """Lines of a file of answers by their id; in memory is where each stands, not what it says."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._at: dict[bytes, int] = {}
-        place = 0
-        for line in self._file:
-            self._at[_digest(orjson.loads(line)["item_id"])] = place
-            place += len(line)
-
-    def __enter__(self) -> _Lookup:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def get(self, key: str) -> dict[str, Any] | None:
-        place = self._at.get(_digest(key))
-        if place is None:
-            return None
-        self._file.seek(place)
-        found: dict[str, Any] = orjson.loads(self._file.readline())
-        return found
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def _rows(folder: EvalFolder, columns: list[str] | None) -> Iterator[dict[str, Any]]:

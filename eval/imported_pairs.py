@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from curation.errors import DataError
+from curation.reading.sources import Source
 from curation.runs import RunPlace
 from curation.store.journal import open_journal
 from curation.store.tags import Tag, add_tags
@@ -50,9 +52,8 @@ def import_pairs(wanted: Wanted, suite: Suite, place: RunPlace, near: Path, trus
     The order in which the raters saw the two is not in the file, so nothing is said of position bias.
     """
     source = opened(wanted.file, near)
-    read = list(records(source))
-    raters = tuple(sorted({key for one in read for key in one.value if key.startswith(_RATER)}))
-    _check(read, raters)
+    raters = tuple(sorted({key for one in records(source) for key in one.value if key.startswith(_RATER)}))
+    _check(records(source), raters)
     name = wanted.name or source.name.rpartition("/")[2].split(".")[0]
     sides = [
         import_read(
@@ -60,7 +61,7 @@ def import_pairs(wanted: Wanted, suite: Suite, place: RunPlace, near: Path, trus
             source,
             LAYOUT,
             f"{name}, response {n}",
-            [_output(one, n) for one in read],
+            partial(_outputs, source, n),
             suite,
             place,
             near,
@@ -69,10 +70,14 @@ def import_pairs(wanted: Wanted, suite: Suite, place: RunPlace, near: Path, trus
         for n in (1, 2)
     ]
     first, second = sides
-    events = list(_preferences(read, raters, first, second, source.sha256))
+    events = list(_preferences(list(records(source)), raters, first, second, source.sha256))
     with open_journal(place.journal) as journal:
         new = add_tags(journal, events)
     return ImportedPairs(first, second, raters, new)
+
+
+def _outputs(source: Source, number: int) -> Iterator[Prediction]:
+    return (_output(record, number) for record in records(source))
 
 
 def _output(record: Record, number: int) -> Prediction:
@@ -90,7 +95,7 @@ def _text(value: Any) -> Any:
     return orjson.dumps(value).decode() if isinstance(value, bool | int | float) else value
 
 
-def _check(read: list[Record], raters: tuple[str, ...]) -> None:
+def _check(read: Iterable[Record], raters: tuple[str, ...]) -> None:
     """DataError before anything is stored."""
     for record in read:
         for rater in raters:

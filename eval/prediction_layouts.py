@@ -16,6 +16,7 @@ from curation.reading.batches import read_batches
 from curation.reading.sources import Source, SourceSpec, expand
 
 SCHEMA: Final = "predictions.schema.json"
+_READ: Final = 512  # records at a time
 _LOGPROBS: Final = ("logprob_mean", "logprob_min", "logprob_first")
 _IN_CELLS: Final = ("messages", "logprobs", "tokens", *_LOGPROBS)  # JSON in a CSV file, empty for none
 
@@ -56,6 +57,7 @@ class Prediction:
 class Record(NamedTuple):
     where: str
     value: dict[str, Any]
+    checked: bool = False  # against the schema of our own layout
 
 
 def prompt_text(messages: Sequence[Mapping[str, Any]]) -> str | None:
@@ -73,7 +75,7 @@ def opened(path: Path, near: Path) -> Source:
 
 def records(source: Source) -> Iterator[Record]:
     """The units of a file; DataError, with its line, for the first that cannot be read."""
-    for batch in read_batches(source):
+    for batch in read_batches(source, _READ):
         for place, value in enumerate(batch.value):
             line = batch.line[place]
             where = f"{source.name}:{line}" if line > 0 else f"{source.name}: record {batch.unit[place] + 1}"
@@ -82,24 +84,42 @@ def records(source: Source) -> Iterator[Record]:
             yield Record(where, value)
 
 
-def read_predictions(source: Source) -> tuple[str, str | None, list[Prediction]]:
-    """(layout, the model's name where the file tells it, its predictions). DataError for a file of another layout."""
-    read = list(records(source))
-    if not read:
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A file of recorded outputs, of which each was seen to be readable. model: its name, where the file tells it."""
+
+    source: Source
+    layout: Layout
+    model: str | None
+    count: int
+
+    def read(self) -> Iterator[Prediction]:
+        """Anew at each call, so that the length of the file does not matter."""
+        for record in records(self.source):
+            yield from _converted(self.layout, record._replace(checked=True), self.source.container == "csv")
+
+
+def read_predictions(source: Source) -> Predictions:
+    """DataError for a damaged line, or a file of another layout."""
+    first = next(records(source), None)
+    if first is None:
         raise DataError(f"{source.name}: holds no prediction; name a file with one a line")
-    layout = next((one for one in LAYOUTS if set(one.keys) <= set(read[0].value)), None)
+    layout = next((one for one in LAYOUTS if set(one.keys) <= set(first.value)), None)
     if layout is None:
-        hint = did_you_mean(next(iter(read[0].value), ""), ("output", "prompt", "item_id"))
+        hint = did_you_mean(next(iter(first.value), ""), ("output", "prompt", "item_id"))
         raise DataError(
-            f"{read[0].where}: is no prediction: it needs output, and item_id or prompt{hint}; read as well are the "
+            f"{first.where}: is no prediction: it needs output, and item_id or prompt{hint}; read as well are the "
             f"layouts of {', '.join(one.name for one in LAYOUTS if one.name != PLAIN)}"
         )
-    found = [one for record in read for one in _converted(layout, record, source.container == "csv")]
-    names = {str(record.value[layout.model]) for record in read if layout.model in record.value}
+    count, names = 0, set[str]()
+    for record in records(source):
+        count += len(list(_converted(layout, record, source.container == "csv")))
+        if layout.model in record.value:
+            names.add(str(record.value[layout.model]))
     if len(names) > 1:
         shown = ", ".join(sorted(names)[:3])
         raise DataError(f"{source.name}: holds outputs of {len(names)} models ({shown}); give each a file of its own")
-    return layout.name, next(iter(names), None), found
+    return Predictions(source, layout, next(iter(names), None), count)
 
 
 class Layout(NamedTuple):
@@ -122,15 +142,13 @@ def _without_cells(record: Record) -> Record:
         parsed: dict[str, Any] = {key: orjson.loads(value[key]) for key in _IN_CELLS if key in value}
     except orjson.JSONDecodeError as error:
         raise DataError(f"{record.where}: a list or number in it is not JSON ({error}); repair the cell") from None
-    return Record(record.where, {**value, **parsed})
+    return record._replace(value={**value, **parsed})
 
 
 def _plain(record: Record) -> Iterator[Prediction]:
     value = record.value
-    try:
-        check_config(value, SCHEMA, where=record.where)
-    except ConfigError as error:
-        raise DataError(f"{error}; repair it") from None
+    if not record.checked:
+        _check(record)
     asked = value.get("messages")
     if asked is None and "prompt" in value:
         asked = user(value["prompt"])
@@ -156,9 +174,16 @@ def _plain(record: Record) -> Iterator[Prediction]:
     )
 
 
+def _check(record: Record) -> None:
+    try:
+        check_config(record.value, SCHEMA, where=record.where)
+    except ConfigError as error:
+        raise DataError(f"{error}; repair it") from None
+
+
 def _generated(record: Record) -> Iterator[Prediction]:
     renamed = {("output" if key == "response" else key): value for key, value in record.value.items()}
-    yield from _plain(Record(record.where, renamed))
+    yield from _plain(record._replace(value=renamed))
 
 
 def _alpaca_eval(record: Record) -> Iterator[Prediction]:

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from curation.environment import environment
 from curation.errors import CurateError, DataError
+from curation.records import canonical
 from curation.runs import Provenance, Run, RunPlace, list_runs, new_run_folder, read_run, utc_now, working_on, write_run
 from eval.answers import prediction
 from eval.exam import Exam, Opened
@@ -55,6 +56,12 @@ class Recorded:
         )
 
 
+class Given(Protocol):
+    """Answers by item id: a mapping, or lines on disk."""
+
+    def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sat:
     """An evaluation of recorded answers. left_out: metric -> why it could not be measured."""
@@ -83,7 +90,7 @@ def record(
     who: Recorded,
     opened: Opened,
     suite: Suite,
-    answers: Mapping[str, Mapping[str, Any]],
+    answers: Given,
     trust: Trust = NO_TRUST,
     touched: Collection[str] | None = None,
 ) -> Sat:
@@ -93,7 +100,7 @@ def record(
     answered, or no metric can be measured.
     """
     folder = recorded_folder(place, who)
-    key = _key(who, opened.exam, suite, answers)
+    key = _key(who, opened, suite, answers)
     for known in reversed(evals(folder)):
         run = known.run
         if run.settings.get("key") == key and run.state == "done":
@@ -147,12 +154,15 @@ def _line(one: Generated, more: Callable[[str], Mapping[str, Any]]) -> dict[str,
     return {**more(one.item_id), **one.as_json()}
 
 
-def exam_of(items: Iterable[Item], split: str) -> Opened:
-    """An exam of items that stand in no version."""
-    held = tuple(items)
-    digest = hashlib.sha256(b"".join(one.item_id.encode() + one.as_row()["sha256"].encode() for one in held))
-    clusters = len({one.cluster for one in held})
-    return Opened(Exam(split, None, None, len(held), len(held), clusters, digest.hexdigest()), lambda: iter(held))
+def exam_of(read: Callable[[], Iterator[Item]], split: str) -> Opened:
+    """An exam of items that stand in no version; `read` gives them anew at each call."""
+    digest, count = hashlib.sha256(), 0
+    clusters: set[int] = set()
+    for one in read():
+        count += 1
+        digest.update(one.item_id.encode() + one.as_row()["sha256"].encode())
+        clusters.add(one.cluster)
+    return Opened(Exam(split, None, None, count, count, len(clusters), digest.hexdigest()), read)
 
 
 def _written(
@@ -160,7 +170,7 @@ def _written(
     who: Recorded,
     opened: Opened,
     suite: Suite,
-    answers: Mapping[str, Mapping[str, Any]],
+    answers: Given,
     key: str,
     trust: Trust,
     touched: Collection[str] | None,
@@ -220,15 +230,19 @@ def measurable(folder: EvalFolder, suite: Suite, trust: Trust) -> tuple[Suite, d
 
 
 def _predictions(
-    made: EvalFolder, run: str, answers: Mapping[str, Mapping[str, Any]], touched: Collection[str] | None
+    made: EvalFolder, run: str, answers: Given, touched: Collection[str] | None
 ) -> Iterator[dict[str, Any]]:
     for batch in made.batches("items"):
         for row in batch.to_pylist():
-            line = prediction(row, run, answers.get(row["item_id"], NOT_ASKED), {})
+            line = prediction(row, run, answers.get(row["item_id"]) or NOT_ASKED, {})
             yield {**line, "clean": None if touched is None else row["item_id"] not in touched}
 
 
-def _key(who: Recorded, exam: Exam, suite: Suite, answers: Mapping[str, Mapping[str, Any]]) -> str:
+def _key(who: Recorded, opened: Opened, suite: Suite, answers: Given) -> str:
+    """A hash of all that decides about the numbers, the answers among them; these are never all in memory."""
     asked = {key: value for key, value in suite.as_json().items() if key != "gates"}
-    given = [[item, answer.get("text"), answer.get("finish_reason")] for item, answer in sorted(answers.items())]
-    return short_hash([who.identity, asked, exam.sha256, given])
+    found = hashlib.sha256(canonical([who.identity, asked, opened.exam.sha256]))
+    for item in sorted(item.item_id for item in opened.read()):
+        if answer := answers.get(item):
+            found.update(canonical([item, answer.get("text"), answer.get("finish_reason")]))
+    return found.hexdigest()[:16]

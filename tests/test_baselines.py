@@ -206,4 +206,4 @@ def test_what_cannot_be_a_baseline_is_one_line(root: Path, examples: Examples) -
     unanswered = [replace(item, answer={"role": "assistant", "content": None}) for item in exam(root).read()]
     alone = replace(suite(root), metrics=suite(root).metrics[:1])
     with pytest.raises(DataError, match=r"no metric can be measured: .* none of 14 items has a reference"):
-        nearest_answers(where(root).place, examples, exam_of(unanswered, "validation"), alone)
+        nearest_answers(where(root).place, examples, exam_of(lambda: iter(unanswered), "validation"), alone)

@@ -215,7 +215,9 @@ def suite(*metrics: str) -> Suite:
 def evaluated(tmp_path: Path, server: Server, items: Sequence[ExamItem]) -> Any:
     place = RunPlace(tmp_path / "experiments", tmp_path / "journal.sqlite")
     model = EndpointModel(server.url, "small", patience=QUICK)
-    return evaluate_endpoint(place, model, exam_of(items, "validation"), suite("exact_match", "perplexity"), Silent())
+    return evaluate_endpoint(
+        place, model, exam_of(lambda: iter(items), "validation"), suite("exact_match", "perplexity"), Silent()
+    )
 
 
 def test_an_exam_is_stored_without_the_key_and_failures_do_not_count(

@@ -75,7 +75,7 @@ class Model:
 
     def run(self, made: Variants, items: Sequence[Item]) -> Outcome:
         told = Asked(self.folder, {"rule": self.write.__name__}, self.system, self.ask)
-        return run_variants(told, made, exam_of(items, "validation"), Silent())
+        return run_variants(told, made, exam_of(lambda: iter(items), "validation"), Silent())
 
     def ask(self, questions: Iterable[Question]) -> Iterator[list[Generated]]:
         source = iter(questions)
