@@ -104,7 +104,7 @@ def recorded(count: int, words: str) -> Iterator[bytes]:
     for i in range(count):
         asked = f"Key {i}? " + f"{i * 7919 % 1_000_003} " * 45
         said = f"It is {i % 89} {words}. " + f"{i * 104_729 % 1_000_003} " * 45
-        line = {"prompt": asked[:350], "output": said[:350], "reference": f"It is {i % 97}. " + said[60:370]}
+        line = {"prompt": asked[:350], "output": said[:350], "reference": f"It is {i % 97}. " + asked[30:340]}
         yield orjson.dumps(line) + b"\n"
 
 

@@ -80,7 +80,7 @@ BENCHMARKS: Final = pa.schema(
         ("clean", pa.bool_()),  # null where nobody can tell
     ]
 )
-_FILES: Final[Mapping[str, Any]] = {
+SCHEMAS: Final[Mapping[str, Any]] = {
     "items": ITEMS,
     "predictions": PREDICTIONS,
     "metrics": METRICS,
@@ -179,7 +179,7 @@ class EvalFolder:
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any]], told: bytes | None = None) -> int:
         """Write a table from its rows, whole or not at all; gives their number. told: what is written beside it."""
-        schema, path = _FILES[name], self.path / f"{name}.parquet"
+        schema, path = SCHEMAS[name], self.path / f"{name}.parquet"
         unfinished = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{path.name}")
         with disk_errors(path, "nothing was written"):
             try:
@@ -204,9 +204,9 @@ class EvalFolder:
     def _table(self, name: str, columns: list[str] | None) -> Any:
         path = self.path / f"{name}.parquet"
         if not path.is_file():
-            empty = _FILES[name].empty_table()
+            empty = SCHEMAS[name].empty_table()
             return empty.select(columns) if columns else empty
-        wanted = columns or _FILES[name].names
+        wanted = columns or SCHEMAS[name].names
         try:
             with pq.ParquetFile(path) as file:
                 there = set(file.schema_arrow.names)
@@ -215,7 +215,7 @@ class EvalFolder:
             raise self._damaged(path, error) from None
         for column in wanted:  # what an evaluation of an earlier release does not say
             if column not in there:
-                kind = _FILES[name].field(column).type
+                kind = SCHEMAS[name].field(column).type
                 table = table.append_column(column, pa.nulls(table.num_rows, kind))
         return table.select(wanted)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from eval.suite import MetricChoice, Suite
 _FORMULAS: Final[Mapping[str, Formula]] = {
     formula.__name__: formula for formula in (ratio, perplexity_of_sums, bleu_of_sums, chrf_of_sums)
 }
+_ROWS: Final = 16_384  # of all metrics, read at a time
 _ROOT: Final = Path(__file__).resolve().parent.parent
 # What metrics are computed with, beside libraries that a signature names.
 _CODE: Final = (
@@ -54,7 +55,8 @@ class Stored:
 def stamp(folder: EvalFolder, suite: Suite, found: Mapping[str, Measured]) -> bytes:
     """What values that were just measured of `folder` rest on, to be written beside them."""
     known = {choice.name: choice for choice in suite.metrics}
-    languages = languages_of(folder.items(["language", "reference"]))
+    table = folder.items(["language", "reference"])
+    languages = languages_of(table["language"], pc.is_valid(table["reference"]))
     metrics = {
         name: {**_asked(suite, known[name], languages), **_kind(metric), "values": _digest(metric.stats, metric.item)}
         for name, metric in found.items()
@@ -71,20 +73,34 @@ def stored_values(folder: EvalFolder) -> dict[str, Stored]:
         return {}
     if told.get("code") != code() or any(told.get(name) != value for name, value in _inputs(folder).items()):
         return {}
-    table = folder.item_metrics()
     ids = folder.predictions(["item_id"])["item_id"].combine_chunks()
     found = {}
-    for name, said in told["metrics"].items():
-        here = table.filter(pc.equal(table["metric"], name)).combine_chunks()
-        if here.num_rows != len(ids) or not here["item_id"].combine_chunks().equals(ids):
-            continue
-        item = np.asarray(here["value"].to_numpy(), np.float64)
-        stats = _stats(here["stats"].combine_chunks(), said["width"])
-        if stats is not None and _digest(stats, item) == said["values"]:
+    for name, (stats, item) in _by_metric(folder, ids, {name: said["width"] for name, said in told["metrics"].items()}):
+        said = told["metrics"][name]
+        if _digest(stats, item) == said["values"]:
             formula = _FORMULAS[said["formula"]]
             measured = Measured(name, said["signature"], stats, item, formula, said["higher_is_better"])
             found[name] = Stored(measured, {key: said[key] for key in ("options", "labels", "languages")})
     return found
+
+
+def _by_metric(folder: EvalFolder, ids: Any, widths: Mapping[str, int]) -> Iterator[tuple[str, tuple[Floats, Floats]]]:
+    """(metric, statistics and values of items in their order), of each metric that was stored of all of them."""
+    held: dict[str, list[tuple[Floats, Floats]]] = {name: [] for name in widths}
+    lengths = dict.fromkeys(widths, 0)
+    for batch in folder.batches("item_metrics", rows=_ROWS):
+        for name in set(pc.unique(batch["metric"]).to_pylist()) & set(held):
+            here = batch.filter(pc.equal(batch["metric"], name))
+            stats = _stats(here["stats"], widths[name])
+            if stats is None or not here["item_id"].equals(ids.slice(lengths[name], here.num_rows)):
+                del held[name]
+                continue
+            held[name].append((stats, np.asarray(here["value"].to_numpy(zero_copy_only=False), np.float64)))
+            lengths[name] += here.num_rows
+    for name, parts in held.items():
+        if parts and lengths[name] == len(ids):
+            stats, item = (np.concatenate([part[at] for part in parts]) for at in range(2))
+            yield name, (stats, item)
 
 
 def fits(stored: Stored, suite: Suite, choice: MetricChoice, languages: Sequence[str | None]) -> bool:
@@ -92,10 +108,9 @@ def fits(stored: Stored, suite: Suite, choice: MetricChoice, languages: Sequence
     return dict(stored.told) == _asked(suite, choice, languages)
 
 
-def languages_of(items: Any) -> list[str]:
+def languages_of(languages: Any, has_reference: Any) -> list[str]:
     """Of items with a reference: what a signature may depend on."""
-    there = items["language"].filter(pc.is_valid(items["reference"]))
-    return sorted(str(one) for one in pc.unique(there).to_pylist())
+    return sorted(str(one) for one in pc.unique(languages.filter(has_reference)).to_pylist())
 
 
 @cache

@@ -78,7 +78,7 @@ def compared(here: Workspace, *refs: str, **how: Any) -> Comparison:
 
 
 def ids(found: Comparison) -> set[int]:
-    return {orjson.loads(meta)["id"] for meta in found.exam.items["meta"].to_pylist()}
+    return {orjson.loads(meta)["id"] for meta in found.exam.at.table("items", ["meta"])["meta"].to_pylist()}
 
 
 def test_what_either_side_learned_from_is_no_item(here: Workspace) -> None:

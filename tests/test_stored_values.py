@@ -96,9 +96,8 @@ def test_what_is_taken_up_is_what_measuring_gives(here: Workspace, name: str) ->
     found = from_store(run, alone, StoredOnce())
     assert found is not None
     assert same(found, measured(run, alone)[name])
-    some = base.only(base.answered)  # to the items that it was asked
-    assert some.origin_of is not None
-    mended = some.origin_of < 0
+    some = base.take(base.answered)  # to the items that it was asked
+    mended = some.stored.of < 0
     assert 0 < mended.sum() < len(mended) / 2  # these are measured
     found = from_store(some, alone, StoredOnce())
     assert found is None or same(found, measured(some, alone)[name])
@@ -206,7 +205,7 @@ def test_asked_otherwise_it_is_measured(here: Workspace) -> None:
     squad = replace(exam.suite, metrics=(replace(f1, options={"normalise": "squad"}),))
     assert from_store(run, squad, StoredOnce()) is None
     assert from_store(run, replace(alone, labels=("ja", "nein")), StoredOnce()) is None
-    some = run.only(np.asarray([one == "en" for one in run.item_table["language"].to_pylist()]))
+    some = run.take(np.asarray([one == "en" for one in run.light["language"].to_pylist()]))
     assert from_store(some, alone, StoredOnce()) is None  # signatures may tell of languages
 
 

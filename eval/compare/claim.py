@@ -8,6 +8,8 @@ from math import nan
 from statistics import fmean
 from typing import Any, Final, Literal
 
+import numpy.typing as npt
+
 from eval.compare.sides import Side
 from eval.metrics.metric import Measured
 from eval.stats.compare import Difference, compare_paired
@@ -90,7 +92,7 @@ def _version(side: Side) -> str:
 def difference(
     a: Sequence[Measured],
     b: Sequence[Measured],
-    clusters: Sequence[Hashable] | None,
+    clusters: Sequence[Hashable] | npt.NDArray[Any] | None,
     margin: float,
     **draws: Any,
 ) -> Difference:
@@ -108,7 +110,7 @@ def difference(
 def against_each(
     a: Measured,
     b: Sequence[Measured],
-    clusters: Sequence[Hashable] | None,
+    clusters: Sequence[Hashable] | npt.NDArray[Any] | None,
     margin: float,
     **draws: Any,
 ) -> Difference:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.errors import ConfigError, DataError
+from eval.compare.places import Places
 from eval.compare.sides import Model, Part, Side
 from eval.compare.trained import Bools, Exposure
 from eval.folder import EvalFolder
+from eval.items import ITEMS
 from eval.suite import Suite
+
+TEXTS: Final = ("messages", "tools", "answer", "reference", "meta")  # of ITEMS: as long as somebody wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exam:
-    """items: of the table ITEMS, those that count. left_out: why -> how many of `whole`."""
+    """items: those that count, of the table ITEMS what is no text, and reference_chars. at: where each stands in its
+    source. left_out: why -> how many of `whole`."""
 
     items: Any
     suite: Suite
     sources: tuple[Source, ...]
-    source_of: npt.NDArray[np.int64]  # of each item
+    at: Places
     whole: int
     left_out: dict[str, int]
+
+    @property
+    def source_of(self) -> npt.NDArray[np.int64]:
+        """Of each item."""
+        return self.at.of
 
     @property
     def split(self) -> str:
@@ -67,7 +79,7 @@ class Exam:
         """The same without some items; told: why -> how many."""
         kept = self.items.filter(pa.array(~out))
         left_out = {**self.left_out, **told}
-        return Exam(kept, self.suite, self.sources, self.source_of[~out], self.whole, left_out)
+        return Exam(kept, self.suite, self.sources, self.at.take(~out), self.whole, left_out)
 
 
 def open_exam(sides: Sequence[Side], exposure: Exposure, suite: str | None = None) -> Exam:
@@ -79,12 +91,20 @@ def open_exam(sides: Sequence[Side], exposure: Exposure, suite: str | None = Non
     """
     model = newer(sides, exposure).models[0]
     sources = tuple(_source(part, suite) for part in model.parts)
-    tables = [source.folder.items() for source in sources]
+    tables = [_light(source.folder) for source in sources]
     items = pa.concat_tables(tables).combine_chunks()
     if not items.num_rows:
         raise DataError(f"{sources[0].folder.name}: holds no items; run curate eval {model.parts[0].name} again")
-    source_of = np.repeat(np.arange(len(sources)), [table.num_rows for table in tables])
-    return Exam(items, sources[0].folder.suite, sources, source_of, items.num_rows, {})
+    at = Places.whole([source.folder for source in sources], [table.num_rows for table in tables])
+    return Exam(items, sources[0].folder.suite, sources, at, items.num_rows, {})
+
+
+def _light(folder: EvalFolder) -> Any:
+    """The items without their texts."""
+    parts = (batch["reference"] for batch in folder.batches("items", ["reference"]))
+    chars = [pc.utf8_length(part).cast(pa.int64()) for part in parts]
+    table = folder.items([name for name in ITEMS.names if name not in TEXTS])
+    return table.append_column("reference_chars", pa.chunked_array(chars, pa.int64()))
 
 
 def newer(sides: Sequence[Side], exposure: Exposure) -> Side:
@@ -113,8 +133,9 @@ def exposed(exam: Exam, part: Part, exposure: Exposure) -> Bools:
     for number, source in enumerate(exam.sources):
         mine = np.flatnonzero(exam.source_of == number)
         if len(mine):
-            items = exam.items.take(pa.array(mine))
-            found[mine] = exposure.touched(items, part.version, source.version)
+            asked = exam.at.take(mine)
+            rows = exam.items["row_id"].take(pa.array(mine))
+            found[mine] = exposure.touched(rows, part.version, source.version, partial(asked.table, "items"))
     return found
 
 
@@ -130,9 +151,10 @@ def learned_by(exam: Exam, model: Model, exposure: Exposure, notes: list[str]) -
     return found
 
 
-def clusters_of(exam: Exam) -> list[tuple[int, int]]:
-    """What ties items together: their source's cluster."""
-    return list(zip(exam.source_of.tolist(), exam.items["cluster"].to_pylist(), strict=True))
+def clusters_of(exam: Exam) -> npt.NDArray[np.int64]:
+    """What ties items together: a number for each cluster of each source."""
+    pairs = np.column_stack([exam.source_of, exam.items["cluster"].to_numpy()])
+    return np.asarray(np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
 
 
 def _source(part: Part, suite: str | None) -> Source:

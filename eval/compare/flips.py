@@ -42,15 +42,14 @@ def flips(
     ids = exam.items["item_id"].to_pylist()
     told = [i for i in range(len(ids)) if np.isfinite(change[i]) and change[i] != 0]
     chosen = sorted(told, key=lambda i: (-abs(change[i]), ids[i]))[:most]
-    asked = exam.items.take(chosen).to_pylist() if chosen else []
+    at = np.asarray(chosen, np.int64)
+    asked = exam.at.take(at).table("items", ["item_id", "messages", "reference"]).to_pylist()
     questions = [_question(row["messages"]) for row in asked]
-    texts = (
-        [[side.predictions(["output", "prediction_id"]).take(chosen).to_pylist() for side in sheets]] if chosen else []
-    )
+    texts = [side.take(at).predictions(["output", "prediction_id"]).to_pylist() for side in sheets]
     better = a[metric][0].higher_is_better
     found = []
-    for at, (i, row, near) in enumerate(zip(chosen, asked, neighbours(questions, rows), strict=True)):
-        left, right = (side[at] for side in texts[0])
+    for place, (i, row, near) in enumerate(zip(chosen, asked, neighbours(questions, rows), strict=True)):
+        left, right = (side[place] for side in texts)
         found.append(
             Flip(
                 row["item_id"],
@@ -59,7 +58,7 @@ def flips(
                 None if better is None else bool((change[i] > 0) == better),
                 float(one[i]),
                 float(two[i]),
-                questions[at],
+                questions[place],
                 row["reference"],
                 left["output"],
                 right["output"],

@@ -98,8 +98,7 @@ def slices(exam: Exam, one: Sheet, a: Table, b: Table, draws: Draws) -> dict[str
     for name, places in slices_of(one, exam.suite.slices).items():
         if len(places) >= FEWEST_CLUSTERS:
             sides = [[part_of(metric, places) for metric in side[chosen.metric]] for side in (a, b)]
-            here = [clusters[place] for place in places.tolist()]
-            found[name] = difference(sides[0], sides[1], here, chosen.margin, **draws.as_keywords())
+            found[name] = difference(sides[0], sides[1], clusters[places], chosen.margin, **draws.as_keywords())
     return found
 
 

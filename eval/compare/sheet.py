@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -13,59 +14,80 @@ import pyarrow.compute as pc
 
 from curation.errors import ConfigError
 from eval.compare.exam import Exam
+from eval.compare.places import PART, Ints, Places
 from eval.compare.sides import Model, Part
 from eval.compare.trained import Bools
 from eval.folder import PREDICTIONS, EvalFolder
+from eval.items import ITEMS
 
-Ints = npt.NDArray[np.int64]
-_OF_ITEM: Final = ("item_id", "row_id", "turn", "cluster", "split", "reference")
+_OF_ITEM: Final = ("item_id", "row_id", "turn", "cluster", "split", "reference_chars")
 _OF_GOLD: Final = ("reference_nll", "reference_tokens")
-# Of an item, not of an answer: the exam has them, and a pool holds no second and third copy of such texts.
-_UNREAD: Final = ("row_id", "turn", "cluster", "split", "reference", "prompt", "reference_chars")
+_TEXTS: Final = {"prompt": "messages", "reference": "reference"}  # of an answer, and what it is called of an item
+# Of an item, or a text: what a pool of all answers does not hold.
+_UNREAD: Final = ("row_id", "turn", "cluster", "split", "reference", "prompt", "output", "reference_chars")
 _READ: Final = [name for name in PREDICTIONS.names if name not in _UNREAD]
-_PART: Final = 1024  # rows
 _KEYS: Final = {"prompt_sha256": pa.string(), "sha256": pa.string(), "language": pa.string()}  # of an item
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """Read like the folder of an evaluation. answered: what the model was asked, with or without an output. said: what
-    people said of its outputs, by prediction; empty unless they judged all models that are compared.
+    """Read like the folder of an evaluation; texts stay on disk until they are asked for.
 
-    origins, origin_of, place_of: the evaluations that the answers come from, which of them each item's does, and its
-    place there; -1 where the evaluation asked the item otherwise, or answer and likelihood come from two places.
+    light: predictions without their texts, and each item's language. asked, given: where the items and the outputs
+    stand. stored: the same as `given` for the items that were asked alike, of whom the likelihood is from there too.
+    answered: what the model was asked, with or without an output. said: what people said of its outputs, by
+    prediction; empty unless they judged all models that are compared.
     """
 
     name: str
-    item_table: Any
-    prediction_table: Any
+    light: Any
+    asked: Places
+    given: Places
+    stored: Places
     answered: Bools
-    origins: tuple[EvalFolder, ...] = ()
-    origin_of: Ints | None = None
-    place_of: Ints | None = None
     said: Mapping[str, float] = field(default_factory=dict)
 
     def items(self, columns: list[str] | None = None) -> Any:
-        return self.item_table.select(columns) if columns else self.item_table
+        return self.asked.table("items", columns or ITEMS.names)
 
     def predictions(self, columns: list[str] | None = None) -> Any:
-        return self.prediction_table.select(columns) if columns else self.prediction_table
+        wanted = columns or PREDICTIONS.names
+        if not {"output", *_TEXTS} & set(wanted):
+            return self.light.select(wanted)
+        none = pa.schema([PREDICTIONS.field(name) for name in wanted]).empty_table()
+        return pa.concat_tables([none, *self.batches("predictions", wanted)]).combine_chunks()
 
-    def only(self, kept: Bools) -> Sheet:
-        """Of some items."""
-        chosen = pa.array(kept)
-        of, place = (None if one is None else one[kept] for one in (self.origin_of, self.place_of))
-        items, predictions = self.item_table.filter(chosen), self.prediction_table.filter(chosen)
-        return Sheet(self.name, items, predictions, self.answered[kept], self.origins, of, place, self.said)
+    def take(self, chosen: npt.NDArray[Any]) -> Sheet:
+        """Of some items, by a mask or by their numbers."""
+        at = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
+        asked, given, stored = (one.take(at) for one in (self.asked, self.given, self.stored))
+        return replace(
+            self,
+            light=self.light.take(pa.array(at)),
+            asked=asked,
+            given=given,
+            stored=stored,
+            answered=self.answered[at],
+        )
 
     def verdicts(self) -> Mapping[str, float]:
         return self.said
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[Any]:
         """In parts, for a text as an object takes many times what it takes in a table."""
-        table = self.items(columns) if name == "items" else self.predictions(columns)
-        for start in range(0, table.num_rows, _PART):
-            yield table.slice(start, _PART)
+        if name == "items":
+            yield from self.asked.parts("items", columns or ITEMS.names)
+            return
+        wanted = columns or PREDICTIONS.names
+        of_items = {mine: its for mine, its in _TEXTS.items() if mine in wanted}
+        asked = self.asked.parts("items", list(of_items.values())) if of_items else repeat(None)
+        given = self.given.parts("predictions", ["output"]) if "output" in wanted else repeat(None)
+        for start, texts, outputs in zip(range(0, self.light.num_rows, PART), asked, given, strict=False):
+            part = self.light.slice(start, PART)
+            found = {mine: texts[its] for mine, its in of_items.items()} | (
+                {"output": outputs["output"]} if outputs else {}
+            )
+            yield pa.table({one: found[one] if one in found else part[one] for one in wanted})
 
 
 def sheet(exam: Exam, model: Model, learned: Sequence[Bools]) -> Sheet:
@@ -81,10 +103,11 @@ def sheet(exam: Exam, model: Model, learned: Sequence[Bools]) -> Sheet:
     for one, first, touched in zip(pools, start, learned, strict=True):
         _fill(output, _asked(exam.items, one), first, touched)
         _fill(gold, _places(exam.items["sha256"], one["sha256"]), first, touched)
-    answers = _table(exam.items, pool, output, gold)
-    origins = [one for part in folders for one in part]
+    light = _table(exam.items, pool, output, gold)
+    known = Places.whole(*zip(*chain.from_iterable(folders), strict=True)) if any(folders) else Places.whole((), ())
     as_asked = (output == gold) & _alike(exam.items["language"], pool["language"], output)
-    return Sheet(model.name, exam.items, answers, output >= 0, *_origins(origins, np.where(as_asked, output, -1)))
+    given, stored = known.take(output), known.take(np.where(as_asked, output, -1))
+    return Sheet(model.name, light, exam.at, given, stored, output >= 0)
 
 
 def _alike(wanted: Any, known: Any, at: Ints) -> Bools:
@@ -92,13 +115,6 @@ def _alike(wanted: Any, known: Any, at: Ints) -> Bools:
     here = known.take(pa.array(at, mask=at < 0))
     same = pc.fill_null(pc.equal(wanted, here), False)
     return np.asarray(pc.or_(same, pc.and_(pc.is_null(wanted), pc.is_null(here))).to_numpy())
-
-
-def _origins(folders: Sequence[tuple[EvalFolder, int]], at: Ints) -> tuple[tuple[EvalFolder, ...], Ints, Ints]:
-    """Places among all answers as places in the evaluations (each with its length) that they stand in."""
-    start = np.cumsum([0, *(length for _, length in folders)])
-    of = np.where(at < 0, -1, np.searchsorted(start, at, "right") - 1)
-    return tuple(one for one, _ in folders), of, np.where(at < 0, -1, at - start[of])
 
 
 def _fill(chosen: npt.NDArray[Any], found: npt.NDArray[Any], first: int, touched: Bools) -> None:
@@ -133,15 +149,14 @@ def _table(items: Any, pool: Any, output: npt.NDArray[Any], gold: npt.NDArray[An
     columns |= {name: pool[name].take(at_gold) for name in _OF_GOLD}
     of_output = [name for name in _READ if name not in columns]
     columns |= {name: pool[name].take(at_output) for name in of_output}
-    columns["prompt"] = items["messages"]
     columns["finish_reason"] = pc.fill_null(columns["finish_reason"], "missing")
-    columns["reference_chars"] = pc.utf8_length(items["reference"]).cast(pa.int64())
-    return pa.table({name: _whole(columns[name]) for name in PREDICTIONS.names}, schema=PREDICTIONS)
+    light = {name: _whole(columns[name]) for name in PREDICTIONS.names if name in columns}
+    return pa.table({**light, "language": items["language"]})
 
 
 def _pool(part: Part, exam: Exam) -> tuple[Any, list[tuple[EvalFolder, int]]]:
-    """Every prediction of the part made with the exam's generation settings, the newest first, and how many are of
-    which evaluation.
+    """Every prediction of the part made with the exam's generation settings, the newest first and without texts, and
+    how many are of which evaluation.
 
     ConfigError where there are only others.
     """

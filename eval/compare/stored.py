@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from curation.errors import DataError
 from eval.compare.sheet import Sheet
@@ -38,20 +39,20 @@ def from_store(sheet: Sheet, alone: Suite, stored: StoredOnce) -> Measured | Non
     The values are those that measuring gives: tests compare the two.
     """
     (choice,) = alone.metrics
-    if sheet.origin_of is None or sheet.place_of is None:
-        return None
-    languages = languages_of(sheet.items(["language", "reference"]))
+    languages = languages_of(sheet.light["language"], pc.is_valid(sheet.light["reference_chars"]))
     first: Measured | None = None
     anew = np.ones(len(sheet.answered), np.bool_)
-    for number in np.unique(sheet.origin_of[sheet.origin_of >= 0]).tolist():
-        known = stored.of(sheet.origins[number]).get(choice.name)
+    for number in np.unique(sheet.stored.of[sheet.stored.of >= 0]).tolist():
+        known = stored.of(sheet.stored.folders[number]).get(choice.name)
         if known is None or not fits(known, alone, choice, languages):
             continue
+        mine = sheet.stored.of == number
+        if mine.all() and np.array_equal(sheet.stored.row, np.arange(len(known.measured.item))):
+            return known.measured  # as it was stored, which needs no second copy
         if first is None:
             first = _room(known.measured, len(anew))
         if known.measured.signature == first.signature:
-            mine = sheet.origin_of == number
-            _put(first, mine, known.measured, sheet.place_of[mine])
+            _put(first, mine, known.measured, sheet.stored.row[mine])
             anew &= ~mine
     if first is None or anew.mean() > _MOST_ANEW:
         return None
@@ -70,7 +71,7 @@ def _put(into: Measured, mine: Any, values: Measured, places: Any) -> None:
 def _measured_anew(sheet: Sheet, alone: Suite, anew: Bools, into: Measured) -> bool:
     """Put in what is measured of some items alone; False where they cannot be measured alike."""
     try:
-        (found,) = measured(sheet.only(anew), alone).values()
+        (found,) = measured(sheet.take(anew), alone).values()
     except DataError:
         return False
     if found.signature != into.signature or found.stats.shape[1] != into.stats.shape[1]:

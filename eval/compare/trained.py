@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ from curation.store import Store, VersionInfo
 _TRAIN = SPLITS[TRAIN]
 _LONG: Final = 16  # bytes of a row id
 Bools = npt.NDArray[np.bool_]
+Read = Callable[[Sequence[str]], Any]
 
 
 class Exposure:
@@ -50,18 +51,20 @@ class Exposure:
     def info(self, version: str) -> VersionInfo:
         return self._versions[version]
 
-    def touched(self, items: Any, trained: str, exam: str | None) -> Bools:
-        """For each of `items` (row_id, messages, answer) whether training on the version `trained` held its row, a row
-        of its cluster in the version `exam`, or a row that is now edited, moved or gone and would be in its cluster.
+    def touched(self, row_ids: Any, trained: str, exam: str | None, read: Read) -> Bools:
+        """For each item, by its row, whether training on the version `trained` held that row, a row of its cluster in
+        the version `exam`, or a row that is now edited, moved or gone and would be in its cluster. `read` gives columns
+        of the items, where they are needed.
 
         ConfigError if the store does not hold `trained`.
         """
         if not self.knows(trained):
             raise ConfigError(f"version {trained[:8]} is not in this store; what it trained on is not known")
-        rows = pa.array(_ids(items), pa.binary(16))
+        ids = _ids(row_ids)
+        rows = pa.array(ids, pa.binary(16))
         learned = self._train(trained)
         if exam is None or not self.knows(exam):
-            return _bools(pc.is_in(rows, value_set=learned)) | self._near(items, trained, learned, SplitConfig())
+            return _bools(pc.is_in(rows, value_set=learned)) | self._near(ids, read, trained, learned, SplitConfig())
         members = self._of(exam)
         if trained != exam:
             learned = pa.concat_arrays([learned, self._edited(trained, exam)])
@@ -76,7 +79,7 @@ class Exposure:
         if trained == exam:
             return found
         gone = learned.filter(pc.invert(pc.is_in(learned, value_set=members["row_id"])))
-        return found | self._near(items, trained, gone, _split_of(self.info(exam)))
+        return found | self._near(ids, read, trained, gone, _split_of(self.info(exam)))
 
     def spent(self, root: Path, exam: str | None) -> frozenset[str]:
         """Ids of items, as the version `exam` has them, that a patch was made from."""
@@ -108,15 +111,15 @@ class Exposure:
         was = pc.and_(pc.equal(changes["change"], "edited"), pc.equal(changes["split_before"], _TRAIN))
         return pc.unique(changes["row_id"].filter(pc.fill_null(was, False)))
 
-    def _near(self, items: Any, trained: str, row_ids: Any, config: SplitConfig) -> Bools:
+    def _near(self, asked: list[bytes], read: Read, trained: str, row_ids: Any, config: SplitConfig) -> Bools:
         """Items that the build would have tied to one of these rows of `trained`."""
         rows = self.training_rows(trained)
         rows = rows.filter(pc.is_in(rows["row_id"], value_set=row_ids))
         if not rows.num_rows:
-            return np.zeros(items.num_rows, np.bool_)
-        ids = rows["row_id"].to_pylist() + _ids(items)
+            return np.zeros(len(asked), np.bool_)
+        ids = rows["row_id"].to_pylist() + asked
         records = [orjson.loads(text) for text in rows["record"].to_pylist()] + [
-            _record(row) for row in items.to_pylist()
+            _record(row) for row in read(["messages", "answer", "meta"]).to_pylist()
         ]
         from curation.splits.fields import Fields
         from curation.splits.ties import clusters, ties
@@ -133,9 +136,9 @@ def _split_of(version: VersionInfo) -> SplitConfig:
     return recipe_from(changed_recipe(version.recipe, {})).split
 
 
-def _ids(items: Any) -> list[bytes]:
+def _ids(row_ids: Any) -> list[bytes]:
     """Row ids as versions store them; items of recorded outputs may have others, which are in no version."""
-    return [_id(text) for text in items["row_id"].to_pylist()]
+    return [_id(text) for text in row_ids.to_pylist()]
 
 
 def _id(text: str) -> bytes:

@@ -83,7 +83,8 @@ def _numbers(clusters: Sequence[Hashable] | npt.NDArray[Any] | None, items: int)
     if len(clusters) != items:
         raise DataError(f"{len(clusters)} clusters for {items} items; give one each")
     seen: dict[Hashable, int] = {}
-    return np.asarray([seen.setdefault(cluster, len(seen)) for cluster in clusters], np.int64)
+    named = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
+    return np.fromiter((seen.setdefault(cluster, len(seen)) for cluster in named), np.int64, items)
 
 
 def _side(measured: Measured, kept: npt.NDArray[np.bool_], cluster: Ints, count: int) -> Side:

@@ -21,7 +21,7 @@ _MOST_ENUMERATED: Final = 13  # clusters: 8,192 ways to swap, fewer than the ran
 # than to draw them.
 _CELLS_DRAWN: Final = 65_536
 _MOST_KEPT: Final = 32_000_000  # counts, as a rule of one byte each
-_MOST_PACKED: Final = 32_000_000  # bytes of draws that are looked up together
+_MOST_PACKED: Final = 8_000_000  # bytes of draws that are looked up together
 _BYTES_TOGETHER: Final = 1_024
 _BITS: Final = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.float64)  # of each byte
 _ROUNDING: Final = 1e-12  # a swapped difference this near to the observed one (relative) counts as equal to it

@@ -53,7 +53,7 @@ def tag_shifts(found: Comparison, journal: Journal, store: Store | None, root: P
     kept = [item for item in items if item not in out]
     names = {tag for model in known for given in model.tags.values() for tag in given}
     first = len(found.a.models)
-    clusters = [c for c, item in zip(clusters_of(found.exam), items, strict=True) if item not in out]
+    clusters = clusters_of(found.exam)[np.fromiter((item not in out for item in items), np.bool_, len(items))]
     rows = []
     for name in sorted(names):
         each = [_measured(name, model, kept) for model in known]
