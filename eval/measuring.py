@@ -157,19 +157,25 @@ def _value(meta: Mapping[str, Any], name: str) -> str:
 
 
 def _together(folder: Answered, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
+    if choice.name in _RANKING:
+        return _ranking(folder, suite, choice)
     (items,) = _parts(folder, suite, at_once=True)
     if choice.name in _OF_OPTIONS:
         made = measure(choice.name, _with_labels(items, folder, choice.name), choice.options)
         return replace(made, signature=f"{made.signature}|labels:likelihood")
-    if choice.name not in _RANKING:
-        return measure(choice.name, items, choice.options, root=trust.root, trusted=trust.trusted)
+    return measure(choice.name, items, choice.options, root=trust.root, trusted=trust.trusted)
+
+
+def _ranking(folder: Answered, suite: Suite, choice: MetricChoice) -> Measured:
+    """Of all items at once, but of two numbers each and no text."""
     given = {key: value for key, value in choice.options.items() if key not in ("right", "at")}
-    right, told = _right(folder, items, choice)
-    made = measure(choice.name, replace(items, right=right), given)
+    confidence = folder.predictions(["logprob_mean"])["logprob_mean"].to_pylist()
+    right, told = _right(folder, suite, choice)
+    made = measure(choice.name, Items([None] * len(right), confidence=confidence, right=right), given)
     return replace(made, signature=f"{made.signature}|confidence:logprob_mean|right:{told}")
 
 
-def _right(folder: Answered, items: Items, choice: MetricChoice) -> tuple[npt.NDArray[np.float64], str]:
+def _right(folder: Answered, suite: Suite, choice: MetricChoice) -> tuple[npt.NDArray[np.float64], str]:
     """Which outputs are right, and who says so: people where they judged any, and then the judged ones alone; else a
     metric (option `right`, exact_match) from a value on (`at`, .5)."""
     if said := folder.verdicts():
@@ -178,7 +184,7 @@ def _right(folder: Answered, items: Items, choice: MetricChoice) -> tuple[npt.ND
     name, at = str(choice.options.get("right", "exact_match")), choice.options.get("at", 0.5)
     if name not in METRICS or name in TOGETHER or not isinstance(at, int | float):
         raise ConfigError(f"metric {choice.name}: right: {name}, at: {at}: give a metric of each output and a number")
-    judge = measure(name, items, {})
+    judge = measured(folder, replace(suite, metrics=(MetricChoice(name),)))[name]
     hits = np.where(np.isnan(judge.item), math.nan, judge.item >= at)
     return hits, judge.signature if name == "exact_match" else f"{judge.signature}>={at:g}"
 
