@@ -178,6 +178,7 @@ def test_a_split_of_the_run_s_version(trained: Path, tmp_path: Path, capsys: Cap
         ("", ["--input", "no.jsonl", "--out", "o.jsonl"], 2, "no.jsonl: no such file"),
         ("", ["--input", "q.jsonl"], 2, "many answers go into a file; name it with --out"),
         ("", [], 2, "nothing to ask; give --prompt TEXT, --input FILE or --split NAME"),
+        ("", ["--prompt", "  "], 2, "--prompt: is empty; say what to ask"),
         ("", ["--prompt", "a", "--out", "o.jsonl"], 2, "--out has no meaning with --prompt"),
         ("", ["--prompt", "a", "--split", "train"], 2, "not allowed with argument"),
         ("", ["--prompt", "a", "--temperature", "-1"], 2, "temperature must be 0 (greedy) or more"),

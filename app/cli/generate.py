@@ -58,6 +58,8 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     if args.prompt is not None:
         _refuse(args, "--prompt", ("out", "limit", "ref"))
+        if not args.prompt.strip():
+            raise ConfigError("--prompt: is empty; say what to ask")
         require(MODEL, "eval")
         return _one(args)
     if args.input is None and args.split is None:
