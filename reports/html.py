@@ -10,6 +10,7 @@ from typing import Final
 
 from reports.address import anchor
 from reports.document import Block, Code, Document, Figure, Section, Table, Text
+from reports.figures import to_svg
 from reports.visible import visible
 
 # No source of anything is allowed but the page's own styles: a report shows what models wrote.
@@ -32,16 +33,6 @@ def to_html(document: Document, drawn: Mapping[str, str] | None = None) -> str:
     )
 
 
-def to_svg(figure: Figure) -> str:
-    """The figure's chart; ids are made the figure's own, since all charts of a page share one name space."""
-    import vl_convert
-
-    svg: str = vl_convert.vegalite_to_svg(figure.chart.to_dict(validate=False))
-    for mark in ('id="', "url(#", 'href="#'):
-        svg = svg.replace(mark, f"{mark}{figure.name}-")
-    return svg
-
-
 def _section(number: int, section: Section, drawn: Mapping[str, str]) -> str:
     blocks = "".join(_block(block, drawn) for block in section.blocks)
     return f'<section id="s{number}"><h2>{escape(section.title)}</h2>{blocks}</section>'
@@ -58,7 +49,7 @@ def _block(block: Block, drawn: Mapping[str, str]) -> str:
         case Table():
             return _table(block)
         case Figure():
-            svg = drawn.get(block.name) or to_svg(block)
+            svg = drawn.get(block.name) or to_svg(block.name, block.chart.to_dict(validate=False))
             return f"<figure>{svg}<figcaption>{escape(visible(block.caption))}</figcaption></figure>"
         case Code(text, label):
             head = f'<div class="label">{escape(visible(label))}</div>' if label else ""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from curation.errors import ConfigError
 from curation.store.files import disk_errors, replace_file
-from reports.document import Block, Document, Section
-from reports.figures import drawn, to_png, unchecked
+from reports.document import Block, Document, Figure, Section
+from reports.figures import Drawing, unchecked
 from reports.html import to_html
 from reports.markdown import to_markdown
 from reports.sections import data, errors, limits, metrics, provenance, training, verdict
@@ -26,42 +27,48 @@ class Written:
     figures: tuple[Path, ...]
 
 
-def document(of: Subject) -> Document:
-    """The verdict first; then what it rests on."""
+def document(of: Subject, seen: Callable[[Figure], None] = lambda figure: None) -> Document:
+    """The verdict first; then what it rests on. `seen` is given each figure as soon as there is one."""
     version = (of.run.version or {}).get("name")
     title = f"{of.folder.name}{f' on {version}' if version else ''}, from {of.run.base}"
-    sections = [
-        ("Verdict by metric", [*metrics.compared(of), *limits.gates(of)]),
-        ("Scores", metrics.stored(of)),
-        ("Trade-off", metrics.trade_off(of)),
-        ("What changed in the data", data.changed(of)),
-        ("Items that changed most", errors.flips(of)),
-        ("Errors and tags", errors.tags(of)),
-        ("Confidence", errors.confidence(of)),
-        ("Data", data.version(of)),
-        ("Training", training.training(of)),
-        ("Looks at test", limits.odometer(of)),
-        ("Limitations", limits.limitations(of)),
-        ("Provenance", provenance.provenance(of)),
-        ("Again", provenance.commands(of)),
-    ]
-    return Document(title, verdict.summary(of), [_section(name, blocks) for name, blocks in sections if blocks])
+    sections = []
+    for name, make in _SECTIONS.items():
+        blocks = make(of)
+        for block in blocks:
+            if isinstance(block, Figure):
+                seen(block)
+        if blocks:
+            sections.append(Section(name, blocks))
+    return Document(title, verdict.summary(of), sections)
 
 
-def _section(title: str, blocks: list[Block]) -> Section:
-    return Section(title, blocks)
+_SECTIONS: Final[Mapping[str, Callable[[Subject], list[Block]]]] = {
+    "Verdict by metric": lambda of: [*metrics.compared(of), *limits.gates(of)],
+    "Scores": metrics.stored,
+    "Trade-off": metrics.trade_off,
+    "What changed in the data": data.changed,
+    "Items that changed most": errors.flips,
+    "Errors and tags": errors.tags,
+    "Confidence": errors.confidence,
+    "Data": data.version,
+    "Training": training.training,
+    "Looks at test": limits.odometer,
+    "Limitations": limits.limitations,
+    "Provenance": provenance.provenance,
+    "Again": provenance.commands,
+}
 
 
-def write_report(of: Subject, folder: Path) -> Written:
+def write_report(of: Subject, folder: Path, drawing: Drawing) -> Written:
     """NAME.html (whole by itself), NAME.md and figures/NAME/*.png and *.svg in `folder`."""
-    require_drawing()
     with unchecked():
-        made = document(of)
-        svgs = drawn(made)
+        made = document(of, drawing.add)
+    drawn = drawing.finish()
     pictures = f"figures/{of.name}"
-    files = {f"{of.name}.html": to_html(made, svgs).encode(), f"{of.name}.md": to_markdown(made, pictures).encode()}
-    figures = {f"{pictures}/{name}.svg": svg.encode() for name, svg in svgs.items()}
-    figures |= {f"{pictures}/{name}.png": to_png(svg) for name, svg in svgs.items()}
+    page = to_html(made, {name: one.svg for name, one in drawn.items()})
+    files = {f"{of.name}.html": page.encode(), f"{of.name}.md": to_markdown(made, pictures).encode()}
+    figures = {f"{pictures}/{name}.svg": one.svg.encode() for name, one in drawn.items()}
+    figures |= {f"{pictures}/{name}.png": one.png for name, one in drawn.items()}
     with disk_errors(folder, "the report is not complete"):
         (folder / pictures).mkdir(parents=True, exist_ok=True)
         for old in set((folder / pictures).iterdir()) - {folder / name for name in figures}:

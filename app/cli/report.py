@@ -14,6 +14,7 @@ from app.cli.place import folder
 from app.cli.render import LINES, next_commands, visible
 
 if TYPE_CHECKING:
+    from reports.figures import Drawing
     from reports.sections.subject import Subject
 
 FOLDER: Final = "reports"
@@ -37,11 +38,13 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    with _rarely_collected():
-        return _report(args)
+    from reports.figures import drawing
+
+    with _rarely_collected(), drawing() as pictures:  # which gets ready while all else is loaded
+        return _report(args, pictures)
 
 
-def _report(args: Namespace) -> int:
+def _report(args: Namespace, pictures: Drawing) -> int:
     from app.cli.progress import progress
     from curation.workspace import find_workspace
     from eval.compare.comparison import Settings
@@ -55,7 +58,7 @@ def _report(args: Namespace) -> int:
         told.stage("reading")
         of = subject(here, near, args.runs, Settings(suite=args.suite))
         told.stage("drawing")
-        written = write_report(of, folder(args) / args.to if args.to else near / FOLDER)
+        written = write_report(of, folder(args) / args.to if args.to else near / FOLDER, pictures)
     finally:
         told.stop()
     data = {
