@@ -21,6 +21,7 @@ from curation.errors import CurateError
 from reports.document import Figure
 
 _SCALE: Final = 2  # pixels of a PNG to a pixel of the chart
+_LONGEST: Final = 200  # characters of a reason; a stack of JavaScript follows it
 _NOTHING: Final = {"data": {"values": []}, "mark": "point"}
 
 
@@ -112,7 +113,10 @@ def _draw_all(told: BinaryIO, said: BinaryIO) -> None:
     vl_convert.vegalite_to_svg(_NOTHING)  # the first takes longest
     for line in told:
         asked = orjson.loads(line)
-        svg = to_svg(asked["name"], asked["spec"])
+        try:
+            svg = to_svg(asked["name"], asked["spec"])
+        except ValueError as error:
+            sys.exit(f"{asked['name']}: {' '.join(str(error).split())[:_LONGEST]}")
         png = base64.b64encode(vl_convert.svg_to_png(svg, scale=_SCALE)).decode()
         said.write(orjson.dumps({"name": asked["name"], "svg": svg, "png": png}) + b"\n")
         said.flush()
