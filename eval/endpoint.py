@@ -62,9 +62,14 @@ class EndpointModel:
     accepts: _Accepts = field(default_factory=_Accepts, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"--endpoint {self.url}: is no address; write http://localhost:8000/v1")
+        try:
+            parts = urlsplit(self.url)
+            named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # brackets that do not close, a port that is no number
+            named = False
+        if not named or not self.url.isprintable() or " " in self.url:
+            shown = self.url.rpartition("@")[2]  # what stands before it may be a key
+            raise ConfigError(f"--endpoint {shown!r}: is no address; write http://localhost:8000/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ConfigError(
                 f"--endpoint: leave what stands before @ and behind ? or # out of the address, which is stored; a key "

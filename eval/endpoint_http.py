@@ -54,7 +54,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def post(address: Address, body: bytes) -> bytes:
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "curate"}
-    if key := os.environ.get(address.key_variable):
+    if key := _key(address.key_variable):
         headers["Authorization"] = f"Bearer {key}"
     request = urllib.request.Request(address.url + PATH, body, headers, method="POST")
     deadline = time.monotonic() + address.timeout
@@ -66,6 +66,14 @@ def post(address: Address, body: bytes) -> bytes:
             raise _status(address, error) from None
     except (OSError, ValueError, HTTPException) as error:  # refused, timed out, cut, not HTTP
         raise Later(_reason(error)) from None
+
+
+def _key(variable: str) -> str:
+    """What the environment says, without the line end of the file it came from. Never part of a message."""
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{variable}: holds characters that no key has; set it anew")
+    return key
 
 
 def _opener(address: Address) -> urllib.request.OpenerDirector:
@@ -103,9 +111,9 @@ def _status(address: Address, error: urllib.error.HTTPError) -> Exception:
     status, said = error.code, _said(error)
     if status in _AGAIN:
         after = error.headers.get("Retry-After") or ""
-        return Later(f"status {status}{said}", float(after) if after.isdigit() else 0.0)
+        return Later(f"status {status}{said}", float(after) if after.isdecimal() else 0.0)
     if status in (401, 403):
-        told = "was refused" if os.environ.get(address.key_variable) else "is not set"
+        told = "was refused" if _key(address.key_variable) else "is not set"
         return ConfigError(f"{address.url}: status {status}; the key in {address.key_variable} {told}")
     if status in (404, 405) or 300 <= status < 400:
         return ConfigError(
@@ -119,7 +127,7 @@ def _said(error: urllib.error.HTTPError) -> str:
     """The beginning of what stands in an error's body, as one line."""
     try:
         body = error.read(4096)
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):  # cut short
         return ""
     try:
         told = orjson.loads(body)

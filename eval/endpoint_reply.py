@@ -11,6 +11,8 @@ from eval.generation.decode import Finish
 
 _FINISHED: Final[Mapping[str | None, Finish]] = {"length": "length", "max_tokens": "length"}
 _FILTERED: Final = "content_filter"
+_LARGEST_COUNT: Final = 1 << 31
+_ABOVE_ONE: Final = 1e-3  # a probability of one, rounded upwards, has a logarithm of about this at most
 
 
 class Nonsense(Exception):  # noqa: N818 -- the endpoint's mistake, and tried again
@@ -24,6 +26,7 @@ def generated(item_id: str, reply: Mapping[str, Any], seconds: float) -> Generat
     """
     choice = _choice(reply)
     ended = choice.get("finish_reason")
+    ended = ended if isinstance(ended, str) else None
     text = choice["message"].get("content")
     usage = reply.get("usage") if isinstance(reply.get("usage"), Mapping) else {}
     prompt_tokens = _count(usage, "prompt_tokens")
@@ -61,16 +64,23 @@ def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _logprobs(choice: Mapping[str, Any]) -> list[float]:
-    """Of each token, natural logarithms; none where one of them is no number: half of them would tell another mean."""
+    """Of each token, natural logarithms; none where one of them is no logarithm of a probability: half of them would
+    tell another mean."""
     told = choice.get("logprobs")
     content = told.get("content") if isinstance(told, Mapping) else None
     if not isinstance(content, list):
         return []
-    values = [one.get("logprob") if isinstance(one, Mapping) else None for one in content]
-    numbers = [float(one) for one in values if isinstance(one, int | float) and math.isfinite(one)]
+    values: list[Any] = [one.get("logprob") if isinstance(one, Mapping) else None for one in content]
+    numbers = [float(one) for one in values if _is_logprob(one)]
     return numbers if len(numbers) == len(values) else []
+
+
+def _is_logprob(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value <= _ABOVE_ONE
 
 
 def _count(usage: Any, name: str) -> int:
     value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_COUNT
+    return value if fits else 0

@@ -67,7 +67,8 @@ def chat_server(script: Script) -> Iterator[Server]:
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body) if reply.claim is None else reply.claim))
+            if "Transfer-Encoding" not in reply.headers:
+                self.send_header("Content-Length", str(len(reply.body) if reply.claim is None else reply.claim))
             self.end_headers()
             try:
                 for byte in (reply.body[i : i + 1] for i in range(len(reply.body))) if reply.drip else (reply.body,):

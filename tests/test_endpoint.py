@@ -67,6 +67,9 @@ WEAK = {
     "a number": said(7),  # type: ignore[arg-type]
     "a list": Reply(200, b"[]"),
     "an error in 200": Reply(200, b'{"error": "model is loading"}'),
+    "an end that is none": said(None, finish_reason=["stop"]),
+    "a pause that is no number": Reply(503, headers={"Retry-After": "\xb2"}),
+    "an error cut in a chunk": Reply(500, b"40\r\nabc", {"Transfer-Encoding": "chunked"}),
     "hangs": Reply(200, b"{}", hang=5),
     "drips": Reply(200, json.dumps({"choices": []}).encode() * 20, drip=0.1),
     "closes": Reply(cut=True),
@@ -118,6 +121,37 @@ def test_a_log_probability_that_is_no_number_is_left_out_whole() -> None:
     )
     with chat_server(lambda *_: Reply(body=body)) as server:
         assert answers(server, "q")["q"].logprob_mean is None
+
+
+@pytest.mark.parametrize("logprob", [0.7, True, "-1"])
+def test_what_is_no_logarithm_of_a_probability_is_left_out_whole(logprob: object) -> None:
+    with chat_server(lambda *_: said("x", logprobs={"content": [{"logprob": -1.0}, {"logprob": logprob}]})) as server:
+        assert answers(server, "q")["q"].logprob_mean is None
+
+
+def test_counts_that_nothing_has_are_no_counts() -> None:
+    body = {
+        "choices": [{"message": {"content": "x"}}],
+        "usage": {"completion_tokens": 2**64 - 1, "prompt_tokens": True},
+    }
+    with chat_server(lambda *_: Reply(body=json.dumps(body).encode())) as server:
+        found = answers(server, "q")["q"]
+    assert (found.text, found.tokens, found.prompt_tokens) == ("x", 0, 0)
+
+
+def test_a_key_from_a_file_with_a_line_end_is_sent_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURATE_ENDPOINT_KEY", "secret-3\r\n")
+    with chat_server(lambda *_: said("x")) as server:
+        answers(server, "q")
+    assert server.headers[0]["Authorization"] == "Bearer secret-3"
+
+
+@pytest.mark.parametrize("key", ["secret\r4", "secret\u20264", "secret\n4"])
+def test_a_key_that_is_none_is_refused_and_not_told(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURATE_ENDPOINT_KEY", key)
+    with chat_server(lambda *_: said("x")) as server, pytest.raises(ConfigError) as raised:
+        answers(server, "q")
+    assert str(raised.value) == "CURATE_ENDPOINT_KEY: holds characters that no key has; set it anew"
 
 
 def test_options_that_an_endpoint_does_not_take_are_left_out() -> None:
@@ -184,11 +218,17 @@ def test_few_are_asked_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://host/v1", "http://", "http://me:pass@host/v1", "http://host/v1?key=pass"]
+    "url",
+    [
+        *("localhost:8000", "ftp://host/v1", "http://", "http://me:pass@host/v1", "http://host/v1?key=pass"),
+        *("http://[::1/v1", "http://host:port/v1", "http://host:99999/v1", "http://my host/v1", "http://host\n/v1"),
+        "http://me:pass@host:port/v1",
+    ],
 )
 def test_an_address_that_is_none_or_tells_a_secret_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as raised:
         EndpointModel(url, "m")
+    assert "pass" not in str(raised.value)
 
 
 def exam(count: int) -> list[ExamItem]:
