@@ -19,7 +19,17 @@ from eval.exam import Opened, open_exam
 from eval.items import Item, file_items
 from eval.lookup import Lookup, digest
 from eval.measuring import Trust
-from eval.prediction_layouts import Prediction, mt_bench_turns, opened, prompt_text, read_predictions, records, user
+from eval.prediction_layouts import (
+    Prediction,
+    check_plain,
+    mt_bench_turns,
+    opened,
+    prompt_text,
+    question_turns,
+    read_predictions,
+    records,
+    user,
+)
 from eval.recorded import NO_TRUST, Recorded, Sat, exam_of, record
 from eval.suite import Suite
 
@@ -242,10 +252,13 @@ def _referenced(paths: Sequence[Path], near: Path) -> Callable[[], Iterator[Item
 
 def _plain_items(path: Path, near: Path) -> Iterator[Item]:
     clusters: dict[bytes, int] = {}
-    for where, value, _ in records(opened(path, near)):
-        messages = value.get("messages") or user(value.get("prompt"))
-        if not isinstance(value.get("reference"), str):
-            raise DataError(f"{where}: has no reference; add it, or leave the line out")
+    for one in records(opened(path, near)):
+        value = one.value
+        for name, told in (("reference", ("reference",)), ("prompt", ("prompt", "messages"))):
+            if all(value.get(key) is None for key in told):
+                raise DataError(f"{one.where}: has no {name}; add it, or leave the line out")
+        check_plain(one._replace(value={"output": None, **value}))
+        messages = value.get("messages") or user(value["prompt"])
         meta = {key: text for key, text in value.items() if key not in ("messages", "prompt", "reference")}
         cluster = clusters.setdefault(digest(canonical(messages).decode()), len(clusters))
         yield _item(messages, value["reference"], meta, cluster, f"file:{path.name}")
@@ -260,7 +273,7 @@ def _mt_bench_items(paths: Sequence[Path], near: Path) -> list[Item]:
         for one in records(opened(path, near)):
             name = str(one.value.get("question_id"))
             if "turns" in one.value:
-                asked[name] = one.value["turns"]
+                asked[name] = question_turns(one)
                 category[name] = str(one.value.get("category", ""))
             else:
                 gold[name] = mt_bench_turns(one)

@@ -148,7 +148,7 @@ def _without_cells(record: Record) -> Record:
 def _plain(record: Record) -> Iterator[Prediction]:
     value = record.value
     if not record.checked:
-        _check(record)
+        check_plain(record)
     asked = value.get("messages")
     if asked is None and "prompt" in value:
         asked = user(value["prompt"])
@@ -174,7 +174,8 @@ def _plain(record: Record) -> Iterator[Prediction]:
     )
 
 
-def _check(record: Record) -> None:
+def check_plain(record: Record) -> None:
+    """DataError where a record is none of our own layout."""
     try:
         check_config(record.value, SCHEMA, where=record.where)
     except ConfigError as error:
@@ -220,6 +221,14 @@ def mt_bench_turns(record: Record) -> list[str]:
         turns = None
     if not isinstance(turns, list) or not all(isinstance(turn, str) for turn in turns):
         raise DataError(f"{record.where}: its choices hold no turns; repair it")
+    return turns
+
+
+def question_turns(record: Record) -> list[str]:
+    """What an MT-bench question asks, turn by turn."""
+    turns = record.value["turns"]
+    if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
+        raise DataError(f"{record.where}: turns must be a list of texts; repair it")
     return turns
 
 

@@ -234,6 +234,9 @@ def test_references_of_any_layout_that_a_build_reads(tmp_path: Path) -> None:
         ('{"prompt": "a", "output": "b", "logprobs": [NaN]}\n', r"o\.jsonl:1: "),
         ('{"prompt": "a", "ouput": "b"}\n', r"o\.jsonl:1: is no prediction: it needs output"),
         ('{"prompt": "a", "output": 7}\n', r"o\.jsonl:1: output must be text or empty, not 7"),
+        ('{"prompt": "a", "output": "b", "logprobs": [-1, 0.9]}\n', r"o\.jsonl:1: logprobs.1 must be at most 0.001"),
+        ('{"prompt": "a", "output": "b", "logprob_mean": 0.9}\n', r"o\.jsonl:1: logprob_mean must be at most 0.001"),
+        (f'{{"prompt": "a", "output": "b", "tokens": {2**63}}}\n', r"o\.jsonl:1: tokens must be at most"),
         ('{"output": "b"}\n', r"o\.jsonl:1: "),
         (
             '{"prompt": "a", "output": "b"}\n{"prompt": "c"}\n',
@@ -250,6 +253,32 @@ def test_a_bad_file_is_refused_by_its_line(text: str, message: str, tmp_path: Pa
     with pytest.raises(DataError, match=message):
         take_in(write(tmp_path / "o.jsonl", text))
     assert list_runs(tmp_path / "experiments") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"prompt": 5, "reference": "x"}, "r.jsonl:1: prompt must be text, not 5"),
+        ({"messages": "abc", "reference": "x"}, "r.jsonl:1: messages must be "),
+        ({"messages": [5], "reference": "x"}, "r.jsonl:1: messages.0 must be "),
+        ({"messages": [{"role": "user", "content": 5}], "reference": "x"}, "r.jsonl:1: messages.0.content must be "),
+        ({"prompt": None, "item_id": "a", "reference": "x"}, "r.jsonl:1: has no prompt; add it"),
+        ({"prompt": "a", "reference": 5}, "r.jsonl:1: reference must be "),
+        ({"question_id": 1, "turns": "abc"}, "r.jsonl:1: turns must be a list of texts"),
+        ({"question_id": 1, "turns": [1, None]}, "r.jsonl:1: turns must be a list of texts"),
+    ],
+)
+def test_bad_references_are_refused_by_their_line(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "o.jsonl", [{"prompt": "a", "output": "b"}])
+    with pytest.raises(DataError, match=message):
+        take_in(file, references=(write(tmp_path / "r.jsonl", [row]),))
+    assert list_runs(tmp_path / "experiments") == []
+
+
+def test_a_reference_without_its_question_is_refused(tmp_path: Path) -> None:
+    gold = write(tmp_path / "r.jsonl", [{"prompt": "a", "reference": "b"}, {"reference": "c"}])
+    with pytest.raises(DataError, match=r"r\.jsonl:2: has no prompt; add it"):
+        take_in(write(tmp_path / "o.jsonl", [{"prompt": "a", "output": "b"}]), references=(gold,))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -295,6 +324,25 @@ def test_from_the_command_line(
     write(tmp_path / "o.jsonl", test)
     assert main([*argv, "--split", "test", "--final"]) == 0
     assert "look 1 at this test, the first" in capsys.readouterr().out
+
+
+def test_recorded_answers_are_not_asked_for_more_and_have_no_base(
+    built: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = str(built.root)
+    names = []
+    for count in (2, 3):
+        rows = [{"prompt": f"Own {i}?", "output": "x", "reference": "x"} for i in range(count)]
+        file = write(tmp_path / f"{count}.jsonl", rows)
+        assert main(["import-predictions", "-C", root, str(file), "--json"]) == 0
+        names.append(json.loads(capsys.readouterr().out)["run"])
+    assert main(["compare", "-C", root, *names]) == 0
+    out, err = capsys.readouterr()
+    assert f"left out: 1 that {names[0]} was not asked" in out
+    assert "asked now" not in err
+    assert main(["compare", "-C", root, "base", names[0]]) == 2
+    told = f"curate compare: {names[0]}: holds recorded answers alone and has no base here; name two runs\n"
+    assert capsys.readouterr().err == told
 
 
 @pytest.mark.slow

@@ -23,9 +23,12 @@ def asker(where: Where, trust: Trust, progress: Progress, notes: list[str]) -> A
     """What `compare` calls for answers; a model that cannot be asked is named in `notes`."""
 
     def ask(part: Part, sources: Sequence[Source]) -> bool:
+        if not (part.is_trained or part.is_base):  # "not asked" stands among what is left out
+            return False
         try:
             for source in sources:
-                progress.note(f"{part.name} lacks answers to {source.split} of {source.version_name}; it is asked now")
+                exam = f"{source.split} of {source.version_name}" if source.version_name else source.split
+                progress.note(f"{part.name} lacks answers to {exam}; it is asked now")
                 limit = (source.folder.run.settings.get("exam") or {}).get("limit")
                 suite = _pinned(source)
                 wanted = Wanted(part.name, suite.is_test, limit, base_too=False, trust=trust.trusted)

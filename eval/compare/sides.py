@@ -228,6 +228,8 @@ def _base(experiments: Path, other: Side | None) -> Side:
     like = other.models[0].parts[0].run if other else None
     found = base_part(experiments, like)
     if found is None:
+        if like and like.kind == "predictions":
+            raise ConfigError(f"{like.name}: holds recorded answers alone and has no base here; name two runs")
         what, run = (f" ({like.base})", like.name) if like else ("", BASE)
         raise ConfigError(f"the base model{what} was not evaluated yet; run curate eval {run}, which asks it too")
     return Side((_model(found),))
