@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from html import escape
@@ -15,6 +16,8 @@ from reports.visible import visible
 
 # No source of anything is allowed but the page's own styles: a report shows what models wrote.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_INTERVAL: Final = re.compile(r"[-+]?[\d.,]+ \[[^\[\]]{1,40}\](?: \([\d,]+\))?")
+_LONG: Final = re.compile(r"([0-9a-f]{16})(?=[0-9a-f]{16})")  # a hash may be broken, or a table is as wide as it
 _STYLE: Final = (Path(__file__).resolve().parent / "report.css").read_text(encoding="utf-8")
 
 
@@ -62,7 +65,7 @@ def _table(block: Table) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{kind}>{_cell(cell, block.addresses.get((at, column)))}</td>"
+            f"<td{_kind(kind, cell)}>{_cell(cell, block.addresses.get((at, column)))}</td>"
             for column, (kind, cell) in enumerate(zip(kinds, row, strict=True))
         )
         + "</tr>"
@@ -73,9 +76,14 @@ def _table(block: Table) -> str:
     return f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
+def _kind(kind: str, text: str) -> str:
+    """A value and its interval stay on one line: broken, they make rows high without being read more easily."""
+    return ' class="v"' if not kind and _INTERVAL.fullmatch(text) else kind
+
+
 def _cell(text: str, address: str | None) -> str:
     """A number that can be traced is a link to itself, so that its address can be copied from the page."""
-    shown = escape(visible(text))
+    shown = _LONG.sub(r"\1<wbr>", escape(visible(text)))
     if address is None:
         return shown
     mark = escape(anchor(address), quote=True)

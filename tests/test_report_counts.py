@@ -21,7 +21,7 @@ from curation.store.journal import open_journal
 from curation.store.tags import Tag, add_tags, new_id
 from curation.workspace import Workspace
 from eval.review.queues import SECOND_LOOK
-from reports.document import Document, Table
+from reports.document import Code, Document, Table
 from reports.report import document
 from reports.sections.subject import subject
 from tests.compared import build, row, run_of
@@ -208,6 +208,12 @@ def test_provenance_is_what_the_files_say(made: Workspace, page: Document) -> No
         assert facts["seeds"] == (", ".join(map(str, run["seeds"])) or "-")
         assert facts["kind"] == f"{run['kind']}, {run['state']}"
         assert facts["version"] == (f"{run['version']['name']} · {run['version']['id']}" if run["version"] else "-")
+    settings = [
+        block for one in page.sections if one.title == "Provenance" for block in one.blocks if isinstance(block, Code)
+    ]
+    shared_by = [name for block in settings for name in re.findall(r"experiment_\d+", block.label)]
+    assert len({block.text for block in settings}) == len(settings)  # said once, however many runs share them
+    assert len(shared_by) == len(set(shared_by))
     asked = {line[0]: line[1] for line in evaluation.rows}
     rows = read(made, RUN)
     version = json.loads((made.root / "experiments" / RUN / "run.json").read_bytes())["version"]["name"]

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from reports.cells import number, signed, table, with_interval
+from reports.charts.evaluation import trade_off, won_and_lost
+from reports.charts.training import curve
 from reports.document import Code, Document, Figure, Section, Table, Text
-from reports.html import to_html
+from reports.html import to_html, to_svg
 from reports.markdown import fenced, to_markdown
 from reports.visible import visible
 
@@ -82,6 +84,36 @@ def test_charts_are_inside_the_page_with_names_of_their_own() -> None:
     assert len(ids) == len(set(ids))
     assert "://" not in re.sub(r"http://www\.w3\.org/\S+", "", page)
     assert to_markdown(Document("t", [], [Section("s", figures)])).count("figures/one.png") == 1
+
+
+def test_marks_of_a_legend_are_seen_on_a_dark_page_and_intervals_have_no_points() -> None:
+    """Where a legend has no colour of its own, Vega paints it black; and a rule that has a shape gets a point."""
+    run = ("e1", "arc", 0.5, 0.4, 0.6, 0.3, 0.2, 0.4)
+    names = ["domain", "domain_low", "domain_high"]
+    scores = pd.DataFrame([run], columns=["evaluation", "benchmark", *names, "score", "score_low", "score_high"])
+    lost = pd.DataFrame([run], columns=["run", "benchmark", *names, "elsewhere", "elsewhere_low", "elsewhere_high"])
+    losses = pd.DataFrame(
+        [(run, metric, step, 1.0) for run in "ab" for metric in ("train_loss", "validation_loss") for step in (1, 2)],
+        columns=["run", "metric", "step", "value"],
+    )
+    for chart, points in ((trade_off(scores), 1), (won_and_lost(lost), 1), (curve(losses), 8)):
+        svg = to_svg(Figure("one", chart, ""))
+        assert not re.search(r'(?:fill|stroke)="(?:black|#000(?:000)?)"', svg)
+        marks = re.findall(r'aria-roledescription="(?:point|circle)"', svg)
+        assert len(marks) == points
+    for runs in ("ab", "a"):
+        svg = to_svg(Figure("one", curve(losses[losses["run"].isin(list(runs))]), ""))
+        assert [svg.count(f">{metric}</text>") for metric in ("train_loss", "validation_loss")] == [1, 1]
+
+
+def test_tables_break_hashes_and_keep_intervals_whole() -> None:
+    digest = "0123456789abcdef" * 4
+    cells = ["+0.576 [+0.517, +0.634]", "0.817 [0.769, 0.857] (290)", "loses less than 0.05 [of 1]", f"v1 · {digest}"]
+    page = to_html(Document("t", [], [Section("s", [Table(("a", "b", "c", "d"), [cells])])]))
+    shown = re.findall("<td(.*?)>(.*?)</td>", page)
+    assert [kind for kind, _ in shown] == [' class="v"', ' class="v"', "", ""]
+    assert shown[3][1].count("<wbr>") == 3
+    assert shown[3][1].replace("<wbr>", "") == cells[3]
 
 
 @pytest.mark.parametrize(

@@ -68,18 +68,31 @@ def test_p_of_right_and_wrong_is_mid_p_of_the_discordant_pairs(made: Workspace, 
 
 def test_reasons_are_those_of_the_ledger_and_the_flags(tmp_path: Path) -> None:
     here = workspace(tmp_path / "work", [*map(row, range(60)), row(1), row(2), row(3, completion="")], split=RATIOS)
+    with (here.root / "raw" / "rows.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write('{"prompt": \n[1]\n')
     build(here)
     run_of(here)
     segments = here.store_path / "segments"
     ledger, flags = (
         pq.read_table(next(segments.glob(f"{name}-*.parquet"))).to_pylist() for name in ("ledger", "flags")
     )
-    lost = Counter(("dropped", one["stage"], one["reason"]) for one in ledger if one["reason"])
+    out = {"merged": "dropped"}  # counted as dropped in the table of sources as well
+    lost = Counter(
+        (out.get(one["verdict"], one["verdict"]), one["stage"], one["reason"]) for one in ledger if one["reason"]
+    )
     noted = Counter(("flagged", one["stage"], one["reason"]) for one in flags)
-    assert lost.total() == 3
-    found = next(one for one in tables(document(subject(here, here.root, [])), "Data") if "reason" in one.columns)
+    assert lost.total() == 5
+    page = document(subject(here, here.root, []))
+    found = next(one for one in tables(page, "Data") if "reason" in one.columns)
     told = {(verdict, stage, reason.replace(" ", "_")): int(rows) for stage, verdict, reason, rows in found.rows}
     assert told == {**lost, **noted}
+    (came,) = (
+        dict(zip(one.columns, one.rows[0], strict=True)) for one in tables(page, "Data") if "source" in one.columns
+    )
+    for verdict in ("quarantined", "dropped"):  # the two tables of the section say the same
+        assert int(came[verdict]) == sum(rows for (of, *_), rows in told.items() if of == verdict) > 0
+    (drawn,) = next(one for one in page.figures() if one.name == "reasons").chart.to_dict()["datasets"].values()
+    assert {one["verdict"] for one in drawn} == {verdict for verdict, *_ in told}
 
 
 def test_lengths_and_clusters_are_those_of_the_raw_rows(made: Workspace, page: Document) -> None:

@@ -11,8 +11,9 @@ from reports.charts.style import COLOURS, INK, bars_high, styled, tooltips
 
 
 def reasons(table: pd.DataFrame, top: int = 15) -> Any:
-    """Why rows were dropped or flagged; `table` as reports.tables.data.reasons gives it."""
+    """Why rows were quarantined, dropped or flagged; `table` as reports.tables.data.reasons gives it."""
     shown = table.groupby(["verdict", "reason"], as_index=False)["rows"].sum().nlargest(top, "rows")
+    colours = {"quarantined": COLOURS[3], "dropped": COLOURS[5], "flagged": COLOURS[1]}
     chart = (
         alt.Chart(shown)
         .mark_bar()
@@ -20,7 +21,7 @@ def reasons(table: pd.DataFrame, top: int = 15) -> Any:
             x=alt.X("rows:Q", title="rows"),
             y=alt.Y("reason:N", sort="-x", title=None),
             color=alt.Color(
-                "verdict:N", scale=alt.Scale(domain=["dropped", "flagged"], range=[COLOURS[5], COLOURS[1]])
+                "verdict:N", title=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))
             ),
             tooltip=tooltips("verdict", "reason", "rows"),
         )

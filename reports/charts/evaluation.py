@@ -108,15 +108,14 @@ def risk_coverage(table: pd.DataFrame) -> Any:
 
 def trade_off(table: pd.DataFrame) -> Any:
     """Domain metric against benchmark score, each with its interval, a point an evaluation."""
-    base = alt.Chart(table).encode(
-        color=alt.Color("evaluation:N", title=None), shape=alt.Shape("benchmark:N", title=None)
-    )
+    base = alt.Chart(table).encode(color=alt.Color("evaluation:N", title=None))
     tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("domain", "score")]
     across = base.mark_rule().encode(x=alt.X("domain_low:Q"), x2=alt.X2("domain_high:Q"), y=alt.Y("score:Q"))
     up = base.mark_rule().encode(x=alt.X("domain:Q"), y=alt.Y("score_low:Q"), y2=alt.Y2("score_high:Q"))
     points = base.mark_point(filled=True, size=80).encode(
         x=alt.X("domain:Q", title="domain metric", scale=alt.Scale(zero=False)),
         y=alt.Y("score:Q", title="benchmark", scale=alt.Scale(zero=False)),
+        shape=alt.Shape("benchmark:N", title=None),
         tooltip=tooltips("evaluation", "benchmark", *tips),
     )
     return styled(alt.layer(across, up, points))
@@ -156,12 +155,13 @@ def differences(table: pd.DataFrame) -> Any:
 
 def won_and_lost(table: pd.DataFrame) -> Any:
     """What each run won on its own job against what it lost elsewhere, with intervals; the cross is no change."""
-    base = alt.Chart(table).encode(color=alt.Color("run:N", title=None), shape=alt.Shape("benchmark:N", title=None))
+    base = alt.Chart(table).encode(color=alt.Color("run:N", title=None))
     across = base.mark_rule().encode(x=alt.X("domain_low:Q"), x2=alt.X2("domain_high:Q"), y=alt.Y("elsewhere:Q"))
     up = base.mark_rule().encode(x=alt.X("domain:Q"), y=alt.Y("elsewhere_low:Q"), y2=alt.Y2("elsewhere_high:Q"))
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("domain:Q", title="won on the domain"),
         y=alt.Y("elsewhere:Q", title="won or lost on the benchmark"),
+        shape=alt.Shape("benchmark:N", title=None),
         tooltip=tooltips("run", "benchmark", *(alt.Tooltip(f"{c}:Q", format="+.3f") for c in ("domain", "elsewhere"))),
     )
     zero = alt.Chart(pd.DataFrame({"z": [0]}))

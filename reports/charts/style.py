@@ -36,7 +36,8 @@ def themed(chart: Any) -> Any:
             "tickColor": INK,
             "labelLimit": 220,
         },
-        legend={"labelColor": INK, "titleColor": INK, "orient": "bottom", "labelLimit": 300, "columns": 2},
+        legend={"labelColor": INK, "titleColor": INK, "orient": "bottom", "labelLimit": 300, "columns": 2}
+        | {"symbolBaseFillColor": INK, "symbolBaseStrokeColor": INK},
         title={"color": INK, "anchor": "start", "fontSize": 13},
         range={"category": list(COLOURS)},
     )

@@ -18,12 +18,15 @@ def curve(
     one = shown["run"].nunique() <= 1
     chart = (
         alt.Chart(shown)
-        .mark_line(point=alt.OverlayMarkDef(size=16))
+        .mark_line(point=alt.OverlayMarkDef(size=24))
         .encode(
             x=alt.X("step:Q", title="step"),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("metric:N" if one else "run:N", title=None),
-            strokeDash=alt.StrokeDash("metric:N", title=None),
+            strokeDash=alt.StrokeDash("metric:N", legend=None),
+            shape=alt.Shape(
+                "metric:N", title=None, **({"legend": None} if one else {})
+            ),  # a loss that was measured once is a point, and no line
             tooltip=tooltips("run", "metric", "step", alt.Tooltip("value:Q", format=".4g")),
         )
     )

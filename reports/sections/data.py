@@ -46,8 +46,8 @@ def version(of: Subject) -> list[Block]:
     reasons = tables.reasons(found)
     if not reasons.empty:
         blocks += [
-            _counted(reasons, found, ("stage", "reason"), "Why rows were dropped or flagged, by stage."),
-            Figure("reasons", charts.reasons(reasons), "Why rows were dropped or flagged."),
+            _counted(reasons, found, ("stage", "reason"), "Why rows were quarantined, dropped or flagged, by stage."),
+            Figure("reasons", charts.reasons(reasons), "Why rows were quarantined, dropped or flagged."),
         ]
     return [*blocks, *leaks(found), *_conflicts(found), *_texts(found)]
 

@@ -20,6 +20,7 @@ from reports.tables import tags as tag_tables
 from reports.tables.tag_shifts import Shift, tag_shifts
 
 _MOST_SLICES = 20
+_CHANGED = {"+": "added", "-": "removed", "~": "edited", ">": "moved"}
 _ALIKE = 0.2  # of questions; below, two share a word or two and nothing more
 
 
@@ -179,6 +180,7 @@ def _flip(flip: Flip, a: str, b: str) -> Sequence[Block]:
     if flip.near is not None and flip.near.similarity >= _ALIKE:
         row = flip.near.row
         place = f"{row.source}:{row.line}" if row.source else row.row_id[:8]
-        label = f"near {row.sign} {place}, {flip.near.similarity:.2f} alike".replace("  ", " ")
+        what = f"nearest changed row ({_CHANGED[row.sign]})" if row.sign else "nearest row of train"
+        label = f"{what}: {place}, {flip.near.similarity:.2f} alike"
         blocks.append(Code(f"{row.prompt}\n-> {row.answer}", label))
     return blocks

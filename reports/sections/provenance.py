@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,16 +21,18 @@ def provenance(of: Subject) -> list[Block]:
     facts = {part.name: _facts(part.run) for part in of.runs}
     names = [name for name in next(iter(facts.values())) if any(told[name] for told in facts.values())]
     alike = [name for name in names if len({told[name] for told in facts.values()}) == 1]
-    first = next(iter(facts.values()))
+    first_name, first = next(iter(facts.items()))
     rows = [[name, *(told[name] or "-" for told in facts.values())] for name in names if name not in alike]
     same = [[name, first[name]] for name in alike]
     blocks: list[Block] = [Table(("", *facts), rows)] if rows else []
-    blocks += [Table((", ".join(facts), ""), same)] if same else []
+    blocks += [Table(("", "all of them" if len(facts) > 1 else first_name), same)] if same else []
+    settings: dict[str, list[str]] = {}  # said once, however many runs share them
     for part in of.runs:
         changed = changed_settings(part.run.config or {}) if part.run.kind == "training" else {}
         if changed:
             text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).strip()
-            blocks.append(Code(text, f"settings of {part.name} off their default"))
+            settings.setdefault(text, []).append(part.name)
+    blocks += [Code(text, f"settings of {', '.join(names)} off their default") for text, names in settings.items()]
     if of.evaluation is not None:
         blocks.append(Table((of.evaluation.name, ""), _asked(of), caption="The evaluation."))
     return blocks
@@ -121,4 +124,5 @@ def commands(of: Subject) -> list[Block]:
 
 
 def _value(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").removesuffix("...").strip()
+    told = yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").removesuffix("...").strip()
+    return json.dumps(value) if told.startswith("'") else told  # a single quote would be four in a shell

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BINS: Final = (0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)  # characters; the last bin is open
 
 _MAIN: Final = 0.02
+_OUT: Final = {"read": "quarantined"}  # what a stage takes out is dropped, but for what never became a row
 
 
 def sources(version: Version) -> pd.DataFrame:
@@ -29,11 +30,11 @@ def sources(version: Version) -> pd.DataFrame:
 
 
 def reasons(version: Version) -> pd.DataFrame:
-    """stage, verdict (dropped or flagged), reason, rows; in the order of the stages, commonest first."""
+    """stage, verdict (quarantined, dropped or flagged), reason, rows; in the order of the stages, commonest first."""
     rows = [
         (stage["stage"], verdict, reason.replace("_", " "), count)
         for stage in version.stats["stages"]
-        for verdict, key in (("dropped", "reasons"), ("flagged", "flags"))
+        for verdict, key in ((_OUT.get(stage["stage"], "dropped"), "reasons"), ("flagged", "flags"))
         for reason, count in sorted(stage[key].items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     return pd.DataFrame(rows, columns=["stage", "verdict", "reason", "rows"]).astype({"rows": int})

@@ -35,7 +35,7 @@ def _account(version: Version) -> None:
     sources, reasons = tables.sources(version), tables.reasons(version)
     st.subheader("Units by source")
     charted(charts.sources(sources), sources, "sources")
-    st.subheader("Why rows were dropped or flagged")
+    st.subheader("Why rows were quarantined, dropped or flagged")
     if reasons.empty:
         st.info("No stage dropped or flagged a row.")
     else:
