@@ -12,7 +12,8 @@ from reports.cells import number, signed, table, with_interval
 from reports.charts.evaluation import trade_off, won_and_lost
 from reports.charts.training import curve
 from reports.document import Code, Document, Figure, Section, Table, Text
-from reports.html import to_html, to_svg
+from reports.figures import to_svg
+from reports.html import to_html
 from reports.markdown import fenced, to_markdown
 from reports.visible import visible
 
@@ -97,12 +98,12 @@ def test_marks_of_a_legend_are_seen_on_a_dark_page_and_intervals_have_no_points(
         columns=["run", "metric", "step", "value"],
     )
     for chart, points in ((trade_off(scores), 1), (won_and_lost(lost), 1), (curve(losses), 8)):
-        svg = to_svg(Figure("one", chart, ""))
+        svg = to_svg("one", chart.to_dict())
         assert not re.search(r'(?:fill|stroke)="(?:black|#000(?:000)?)"', svg)
         marks = re.findall(r'aria-roledescription="(?:point|circle)"', svg)
         assert len(marks) == points
     for runs in ("ab", "a"):
-        svg = to_svg(Figure("one", curve(losses[losses["run"].isin(list(runs))]), ""))
+        svg = to_svg("one", curve(losses[losses["run"].isin(list(runs))]).to_dict())
         assert [svg.count(f">{metric}</text>") for metric in ("train_loss", "validation_loss")] == [1, 1]
 
 

@@ -112,7 +112,7 @@ def trade_off(table: pd.DataFrame) -> Any:
     tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("domain", "score")]
     across = base.mark_rule().encode(x=alt.X("domain_low:Q"), x2=alt.X2("domain_high:Q"), y=alt.Y("score:Q"))
     up = base.mark_rule().encode(x=alt.X("domain:Q"), y=alt.Y("score_low:Q"), y2=alt.Y2("score_high:Q"))
-    points = base.mark_point(filled=True, size=80).encode(
+    points = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("domain:Q", title="domain metric", scale=alt.Scale(zero=False)),
         y=alt.Y("score:Q", title="benchmark", scale=alt.Scale(zero=False)),
         shape=alt.Shape("benchmark:N", title=None),
