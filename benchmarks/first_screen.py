@@ -14,7 +14,10 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any, Final
 
-HEAVY: Final = ("altair", "numba", "scipy", "torch", "transformers", "evaluate", "datasets", "eval.compare.comparison")
+HEAVY: Final = (
+    *("altair", "numba", "scipy", "torch", "transformers", "evaluate", "datasets", "eval.compare.comparison"),
+    *("eval.suite", "eval.arc", "eval.generation", "curation.why", "curation.diff", "curation.export"),
+)
 PROBE: Final = """
 import json, sys, time
 began = time.process_time()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pyarrow as pa
@@ -18,7 +18,9 @@ from curation.errors import ConfigError, DataError
 from curation.runs import RUN_FILE, Run, list_runs, read_run
 from curation.store.files import TEMP_PREFIX, disk_errors, replace_file, sync_file, sync_folder
 from eval.items import ITEMS
-from eval.suite import SCHEMA, Suite, suite_of
+
+if TYPE_CHECKING:
+    from eval.suite import Suite
 
 PREDICTIONS: Final = pa.schema(
     [
@@ -126,6 +128,8 @@ class EvalFolder:
     @property
     def suite(self) -> Suite:
         name = str(self.run.settings.get("suite", ""))
+        from eval.suite import SCHEMA, suite_of  # ARC and generation come along; a list of evaluations needs neither
+
         return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE))
 
     def items(self, columns: list[str] | None = None) -> Any:

@@ -262,3 +262,18 @@ def test_every_answer_forbids_other_hosts(address: str) -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
+
+
+def test_scripts_of_widgets_come_before_the_first_widget(browser: Any, address: str) -> None:
+    """And the page is still the page: each of them is fetched once."""
+    view = browser.new_page()
+    seen: list[str] = []
+    view.on("request", lambda request: seen.append(request.url))
+    view.on("websocket", lambda _: seen.append("widgets"))
+    view.goto(f"{address}/rows?version=v2")
+    view.wait_for_selector("[data-testid='stDataFrame'] canvas", timeout=60_000)
+    for name in ("DataFrame", "Selectbox", "NumberInput"):
+        places = [place for place, url in enumerate(seen) if f"/js/{name}." in url]
+        assert len(places) == 1, name
+        assert places[0] < seen.index("widgets"), name
+    view.close()

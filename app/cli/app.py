@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+import webbrowser
 from argparse import Namespace
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 from app.cli.arguments import Parser, whole_number
@@ -33,32 +32,12 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     here = workspace(args)
     require(_NEEDS, "app")
-    serve = Path(__file__).resolve().parent.parent / "dashboard" / "serve.py"
-    options = {
-        "server.port": args.port,
-        "server.address": args.address,
-        "server.headless": str(args.no_browser or not sys.stdout.isatty()).lower(),
-        "browser.gatherUsageStats": "false",
-        "server.fileWatcherType": "none",
-        "client.toolbarMode": "minimal",
-        "client.showErrorDetails": "none",
-    }
-    words = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(serve),
-        *(f"--{key}={value}" for key, value in options.items()),
-    ]
-    root = Path(__file__).resolve().parents[2]
-    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "CURATE_WORKSPACE": str(here.root), "PYTHONPATH": paths}
-    print(f"http://{args.address}:{args.port}  (Ctrl-C ends it)", file=sys.stderr)
-    process = subprocess.Popen(words, env=environment, cwd=here.root)  # where .streamlit/ is looked for
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        return 0
+    from app.dashboard.listen import listening, serve
+
+    with listening(args.address, args.port) as at, suppress(KeyboardInterrupt):
+        address = f"http://{f'[{args.address}]' if ':' in args.address else args.address}:{at.getsockname()[1]}"
+        print(f"{address}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        if sys.stdout.isatty() and not args.no_browser:
+            webbrowser.open(address)  # it waits at the door while the dashboard is loaded
+        serve(at, here.root)
+    return 0

@@ -10,6 +10,8 @@ from typing import Any, Final
 import streamlit as st
 from starlette.middleware import Middleware
 
+from app.dashboard.ahead import hints, load_screens, with_hints
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -44,11 +46,51 @@ class SafeHeaders:
         await self.app(scope, receive, with_headers)
 
 
-def _load_first_screen() -> None:
-    """Load what the first page needs while the browser is still on its way."""
-    import app.dashboard.screens.overview
-    import app.dashboard.screens.rows  # noqa: F401
+class Hints:
+    """Adds to the page's own document which scripts its widgets will ask for."""
+
+    def __init__(self, app: Application) -> None:
+        self.app, self.links = app, hints()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        started: Message = {}
+        page = b""
+
+        async def with_links(message: Message) -> None:
+            nonlocal started, page
+            if message["type"] == "http.response.start" and _is_document(message):
+                started = message
+                return
+            if not started or message["type"] != "http.response.body":
+                await send(message)
+                return
+            page += message.get("body", b"")
+            if not message.get("more_body", False):
+                whole = with_hints(page, self.links)
+                kept = [(name, value) for name, value in started["headers"] if name != b"content-length"]
+                started["headers"] = [*kept, (b"content-length", str(len(whole)).encode())]
+                await send(started)
+                await send({**message, "body": whole})
+
+        if not _asks_for_page(scope):
+            await self.app(scope, receive, send)
+            return
+        # Told that nothing may be packed: what is packed takes no links.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app({**scope, "headers": headers}, receive, with_links)
 
 
-Thread(target=_load_first_screen, daemon=True).start()
-app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(SafeHeaders)])
+def _asks_for_page(scope: Message) -> bool:
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return b"text/html" in headers.get(b"accept", b"")
+
+
+def _is_document(start: Message) -> bool:
+    headers: dict[bytes, bytes] = dict(start.get("headers", ()))
+    return int(start["status"]) == 200 and headers.get(b"content-type", b"").startswith(b"text/html")
+
+
+Thread(target=load_screens, daemon=True).start()
+app = st.App(Path(__file__).with_name("main.py"), middleware=[Middleware(SafeHeaders), Middleware(Hints)])

@@ -11,11 +11,11 @@ from app.dashboard.downloads import picked
 from app.dashboard.links import chosen, numbered
 from app.dashboard.place import here
 from app.dashboard.plain import refused
-from app.dashboard.screens.row_story import story
+from app.dashboard.units import choices, page
 from curation.errors import CurateError
 from curation.library import Version
 from curation.store import open_store
-from curation.store.browse import PAGE, Asked, Page, choices, page, search
+from curation.store.browse import PAGE, Asked, Page, search
 
 _ANY = "any"
 _VERDICTS = (_ANY, "kept", "dropped", "merged", "quarantined")
@@ -23,11 +23,10 @@ _SPLITS = (_ANY, "train", "validation", "test")
 
 
 def show(version: Version) -> None:
-    store = open_store(here().store_path)
     try:
-        asked = _asked(choices(store, version.info))
+        asked = _asked(choices(version))
         text = st.text_input("text to look for, in any case", key="text", bind="query-params")
-        table = _searched(version, text, asked) if text else _paged(page(store, version.info, asked), version, asked)
+        table = _searched(version, text, asked) if text else _paged(page(version, asked), version, asked)
     except CurateError as error:
         refused(error)
         return
@@ -39,6 +38,8 @@ def show(version: Version) -> None:
         row = table.iloc[at]
         st.query_params["unit"] = f"{row['source']}:{row['line']}"
     if unit := st.query_params.get("unit"):
+        from app.dashboard.screens.row_story import story  # the first page of units waits for no story
+
         story(version, unit)
 
 
@@ -63,8 +64,7 @@ def _paged(first: Page, version: Version, asked: Asked) -> pd.DataFrame:
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     number = numbered(left, f"page of {first.pages:,}", first.pages, "page")
     right.text(f"{first.total:,} units, {PAGE} a page")
-    store = open_store(here().store_path)
-    found = first if number == 1 else page(store, version.info, asked, number)
+    found = first if number == 1 else page(version, asked, number)
     table: pd.DataFrame = found.units.to_pandas()
     return table
 

@@ -10,9 +10,8 @@ import streamlit as st
 from app.dashboard.downloads import charted, tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import versions
-from app.dashboard.screens import row_browse, row_groups, version_diff
+from app.dashboard.screens import row_browse
 from curation.library import Version
-from reports.tables import data as tables
 
 
 def show() -> None:
@@ -30,6 +29,7 @@ def show() -> None:
 
 def _account(version: Version) -> None:
     from reports.charts import data as charts  # where a chart is drawn: the first view has none
+    from reports.tables import data as tables
 
     st.text(tables.leak_sentence(version))
     sources, reasons = tables.sources(version), tables.reasons(version)
@@ -47,6 +47,7 @@ def _account(version: Version) -> None:
 def _measured(version: Version) -> None:
     """Every number that decided about a row, beside the limit that it was held against."""
     from reports.charts import data as charts
+    from reports.tables import data as tables
 
     st.caption("what stages measured of the rows that they dropped or flagged; the line is the limit in force")
     values = tables.measured(version)
@@ -66,11 +67,29 @@ def _measured(version: Version) -> None:
         charted(charts.languages(languages), languages, "languages")
 
 
+def _clusters(version: Version) -> None:
+    from app.dashboard.screens.row_groups import clusters
+
+    clusters(version)
+
+
+def _conflicts(version: Version) -> None:
+    from app.dashboard.screens.row_groups import conflicts
+
+    conflicts(version)
+
+
+def _another(version: Version) -> None:
+    from app.dashboard.screens.version_diff import show
+
+    show(version)
+
+
 VIEWS: Final[dict[str, Callable[[Version], None]]] = {
     "rows": row_browse.show,
     "what became of it": _account,
     "measured values": _measured,
-    "clusters": row_groups.clusters,
-    "conflicts": row_groups.conflicts,
-    "another version": version_diff.show,
+    "clusters": _clusters,
+    "conflicts": _conflicts,
+    "another version": _another,
 }

@@ -1,0 +1,97 @@
+"""The server of the dashboard: answers at once, one clear line where it cannot listen, and scripts fetched ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from app.dashboard import listen
+from app.dashboard.listen import listening
+from curation.workspace import init_workspace
+
+pytest.importorskip("streamlit")
+
+
+def test_small_answers_wait_for_no_acknowledgement() -> None:
+    async def accepted(at: socket.socket) -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            told = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+            found.set_result(told)
+
+        async with await asyncio.start_server(answer, sock=at):
+            _, writer = await asyncio.open_connection(*at.getsockname()[:2])
+            switched = await found
+            writer.close()
+        return switched
+
+    with listening("127.0.0.1", 0) as at:
+        assert asyncio.run(accepted(at))
+
+
+@pytest.mark.parametrize(("address", "port"), [("127.0.0.1", None), ("127.0.0.1", 70000), ("no such host.", 0)])
+def test_where_nobody_can_listen_one_line_says_so(
+    address: str, port: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "serve", lambda at, workspace: pytest.fail("it listens"))
+    here = init_workspace(tmp_path / "w")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        asked = taken.getsockname()[1] if port is None else port
+        words = ["-C", str(here.root), "app", "--address", address, "--port", str(asked), "--no-browser"]
+        assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "--port" in told or "--address" in told
+
+
+def test_a_browser_is_opened_at_a_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = init_workspace(tmp_path / "w")
+    opened: list[str] = []
+    served: list[Path] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(listen, "serve", lambda at, workspace: served.append(workspace))
+    for terminal, more in ((False, []), (True, ["--no-browser"]), (True, [])):
+        monkeypatch.setattr(sys, "stdout", _Stream(terminal))
+        with listening("127.0.0.1", 0) as free:
+            port = str(free.getsockname()[1])
+        assert main(["-C", str(here.root), "app", "--port", port, *more]) == 0
+    assert served == [here.root] * 3
+    assert [address.rpartition(":")[0] for address in opened] == ["http://127.0.0.1"]
+
+
+class _Stream:
+    encoding = "utf-8"
+
+    def __init__(self, terminal: bool) -> None:
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def test_the_page_names_the_scripts_of_its_widgets_once(tmp_path: Path) -> None:
+    from app.dashboard.ahead import hints, with_hints
+
+    links = hints().decode()
+    for name in ("DataFrame", "Selectbox", "TextInput", "NumberInput", "DownloadButton"):
+        assert links.count(f"/{name}.") == 1
+    assert "react-dom" not in links  # the page asks for it itself
+    assert with_hints(b"<head></head><p></head>", links.encode()) == f"<head>{links}</head><p></head>".encode()
+    assert hints(tmp_path) == b""  # a Streamlit that is laid out otherwise
+    (tmp_path / "manifest.json").write_text('{"index.html": {"file": "a.js", "imports": ["gone"]}}')
+    assert hints(tmp_path) == b""
