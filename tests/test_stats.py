@@ -399,3 +399,13 @@ def test_resamples_are_the_same_whether_they_are_kept_or_drawn_anew(monkeypatch:
     monkeypatch.setattr(resampling, "_MOST_KEPT", 0)
     drawn = [bootstrap(one, seed) for seed in (0, 1) for one in exams]
     assert all(np.array_equal(one, other) for one, other in zip(kept, drawn, strict=True))
+
+
+@given(st.lists(st.integers(-5, 5)))
+def test_clusters_are_numbered_as_they_first_come_whatever_holds_them(named: list[int]) -> None:
+    first = list(dict.fromkeys(named))
+    expected = [first.index(name) for name in named]
+    for held in (named, np.array(named, np.int64), np.array([f"c{name}" for name in named], object)):
+        made = exam([score([0.5] * len(named))], held)
+        assert made.clusters == len(first)
+        assert made.sides[0].rows[:, 1].tolist() == [expected.count(at) for at in range(len(first))]

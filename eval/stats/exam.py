@@ -78,10 +78,14 @@ def exam(measured: Sequence[Measured], clusters: Sequence[Hashable] | npt.NDArra
 
 
 def _numbers(clusters: Sequence[Hashable] | npt.NDArray[Any] | None, items: int) -> Ints:
+    """Clusters numbered in the order in which they first come."""
     if clusters is None:
         return np.arange(items)
     if len(clusters) != items:
         raise DataError(f"{len(clusters)} clusters for {items} items; give one each")
+    if isinstance(clusters, np.ndarray) and clusters.dtype.kind in "iu":
+        _, first, place = np.unique(clusters, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[place]
     seen: dict[Hashable, int] = {}
     named = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
     return np.fromiter((seen.setdefault(cluster, len(seen)) for cluster in named), np.int64, items)
