@@ -272,6 +272,7 @@ def test_scripts_of_widgets_come_before_the_first_widget(browser: Any, address: 
     view.on("websocket", lambda _: seen.append("widgets"))
     view.goto(f"{address}/rows?version=v2")
     view.wait_for_selector("[data-testid='stDataFrame'] canvas", timeout=60_000)
+    assert view.get_by_text("Deploy").count() == 0  # nothing of Streamlit's own leads away from here
     for name in ("DataFrame", "Selectbox", "NumberInput"):
         places = [place for place, url in enumerate(seen) if f"/js/{name}." in url]
         assert len(places) == 1, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +35,21 @@ def test_small_answers_wait_for_no_acknowledgement() -> None:
 
     with listening("127.0.0.1", 0) as at:
         assert asyncio.run(accepted(at))
+
+
+def test_nothing_is_told_to_anybody_and_no_file_changes_that(tmp_path: Path) -> None:
+    here = init_workspace(tmp_path / "w")
+    (here.root / ".streamlit").mkdir()
+    asked = "[browser]\ngatherUsageStats = true\n[client]\ntoolbarMode = 'developer'\n[server]\nmaxMessageSize = 77\n"
+    (here.root / ".streamlit" / "config.toml").write_text(asked)
+    code = (
+        "from pathlib import Path\nfrom app.dashboard.listen import listening, settle\n"
+        f"settle(listening('127.0.0.1', 0), Path({str(here.root)!r}))\nimport app.dashboard.serve, streamlit as st\n"
+        "names = 'browser.gatherUsageStats client.toolbarMode client.showErrorDetails server.maxMessageSize'.split()\n"
+        "print([st.get_option(name) for name in names])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[False, 'minimal', 'none', 77]"
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", None), ("127.0.0.1", 70000), ("no such host.", 0)])

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from curation.errors import ConfigError
 
 _BACKLOG: Final = 2048
 _PORTS: Final = 65_535
 _CLOSING: Final = 3  # seconds for what is still being answered when the server ends
-_OPTIONS: Final = {
-    "STREAMLIT_SERVER_HEADLESS": "true",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
-    "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal",
-    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "none",
+# Above what a config.toml says, as flags of `streamlit run` are. (Its variables of the environment are flags', too.)
+_OPTIONS: Final[dict[str, Any]] = {
+    "server.headless": True,
+    "browser.gatherUsageStats": False,
+    "server.fileWatcherType": "none",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
 }
 
 
@@ -48,12 +49,20 @@ def listening(address: str, port: int) -> socket.socket:
     return found
 
 
+def settle(at: socket.socket, workspace: Path) -> None:
+    """Tell Streamlit what holds here: no usage statistics, no menu, no traceback on the page."""
+    address, port = at.getsockname()[:2]
+    os.environ["CURATE_WORKSPACE"] = str(workspace)
+    os.chdir(workspace)  # where .streamlit/ is looked for
+    from streamlit import config
+
+    told = {"server.address": str(address), "server.port": int(port)}
+    config.get_config_options(force_reparse=True, options_from_flags=_OPTIONS | told)
+
+
 def serve(at: socket.socket, workspace: Path) -> None:
     """Answer until somebody ends it (Ctrl-C, SIGTERM)."""
-    address, port = at.getsockname()[:2]
-    told = {"STREAMLIT_SERVER_ADDRESS": str(address), "STREAMLIT_SERVER_PORT": str(port)}
-    os.environ.update(_OPTIONS | told | {"CURATE_WORKSPACE": str(workspace)})
-    os.chdir(workspace)  # where .streamlit/ is looked for
+    settle(at, workspace)
     import streamlit as st
     import uvicorn
 
