@@ -81,6 +81,25 @@ def test_every_look_at_test_is_counted(root: Path, capsys: Shown) -> None:
     assert told(root, capsys, "--suite", "small")["looks"] is None
 
 
+def test_a_look_counts_where_the_baselines_are_stopped(
+    root: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "suites" / "stopped.yaml").write_text(SUITE)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = _looks(told(root, capsys, "--suite", "stopped", "--final"))
+    with monkeypatch.context() as patched:
+        patched.setattr("app.cli.eval_beside.run_baselines", stopped)
+        assert run(root, "--suite", "stopped", "--final", "--baselines") == 130
+    assert _looks(told(root, capsys, "--suite", "stopped", "--final")) == before + 2
+
+
+def _looks(found: dict[str, Any]) -> int:
+    return int(found["looks"].split()[1])
+
+
 def test_the_base_by_itself(root: Path, capsys: Shown) -> None:
     run(root, "--suite", "small")
     found = told(root, capsys, "base", "--suite", "small")

@@ -89,10 +89,10 @@ def run(args: Namespace) -> int:
             told.stage("reading the exam")
             prepared = prepare(wanted, suite, where, lambda: _configured_base(args, where))
             found = evaluate(prepared.subjects, prepared.job, told, told.note)
+            looks = _count_looks(prepared, where, found)  # before what may be stopped: the numbers are there
             for one in found:
                 write_results(one.subject.folder)
             baselines, left_out = run_baselines(prepared, where, told) if args.baselines else ([], [])
-            looks = _count_looks(prepared, where, found)
     finally:
         told.stop()
     primary = suite.primary.metric
