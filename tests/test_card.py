@@ -232,6 +232,9 @@ def test_load_dataset_finds_the_splits_of_a_card(
     assert curate(made, "export", "v1", "--to", str(out)) == 0
     assert curate(made, "card", "v1", "--to", str(out), "--licence", "cc-by-4.0") == 0
     assert DatasetCard.load(out / "README.md").data.license == "cc-by-4.0"
+    (out / "train-notes.jsonl").write_text(
+        '{"note": "of somebody else"}\n', "utf-8"
+    )  # by its name alone, a part of train
     found = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
     assert {split: part.num_rows for split, part in found.items()} == open_store(made.root).version("v1").rows
     entries = json.loads((out / "dataset_info.json").read_text())
