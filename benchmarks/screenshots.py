@@ -27,8 +27,11 @@ SCREENS: Final = {
     "compare": "compare",
     "errors": "errors?evaluation={evaluation}",
     "review": "review?as=cleo&evaluations={evaluation}",
+    "pairwise": "pairwise?as=cleo&first={earlier}&second={evaluation}",
     "agreement": "agreement",
+    "playground": "playground",
 }
+_ASKED: Final = "What does error E14 mean on the filler?"
 THEMES: Final[tuple[Any, ...]] = ("light", "dark")
 _DRAWN: Final = """() => !document.querySelector("[data-testid=stSpinner], [data-testid=stSkeleton]")
     && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every(one => one.querySelector("canvas, svg"))"""
@@ -65,6 +68,11 @@ def _picture(browser: Any, address: str, path: Path, theme: Any) -> Path:
     for _ in range(3):  # a chart's place is empty, then grey while its code is fetched, then drawn
         page.wait_for_function(_DRAWN, timeout=120_000)
         page.wait_for_timeout(1000)
+    if "/playground" in address:
+        page.get_by_label("prompt", exact=True).fill(_ASKED)
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("button", name="answer", exact=True).click()
+        page.get_by_role("button", name="keep it").last.wait_for(timeout=300_000)
     if "unit=" in address:
         page.get_by_role("heading", name="Why").scroll_into_view_if_needed()
         page.wait_for_timeout(500)
@@ -106,7 +114,12 @@ def _prepared(root: Path) -> dict[str, str]:
     store = open_store(here.store_path)
     units = page(store, store.resolve("latest"), Asked(reason="near_duplicate")).units.to_pylist()
     units = units or page(store, store.resolve("latest"), Asked()).units.to_pylist()
-    return {"unit": f"{units[0]['source']}:{units[0]['line']}", "evaluation": found[-1].name if found else ""}
+    names = [one.name for one in found]
+    return {
+        "unit": f"{units[0]['source']}:{units[0]['line']}",
+        "evaluation": names[-1] if names else "",
+        "earlier": names[-2] if len(names) > 1 else "",
+    }
 
 
 def _judge(evaluation: Any, journal: Any, root: Path, author: str, number: int) -> None:

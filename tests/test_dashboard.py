@@ -46,12 +46,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]
 
 
 @pytest.fixture
-def screen(here: Workspace) -> Callable[[str], Any]:
+def screen(here: Workspace) -> Callable[..., Any]:
     from streamlit.testing.v1 import AppTest
 
-    def shown(name: str) -> Any:
+    def shown(name: str, **address: str) -> Any:
         text = f"from app.dashboard.screens import {name}\n{name}.show()\n"
-        return AppTest.from_string(text, default_timeout=60).run()
+        found = AppTest.from_string(text, default_timeout=60)
+        for key, value in address.items():
+            found.query_params[key] = value
+        return found.run()
 
     return shown
 
@@ -67,7 +70,7 @@ def built(here: Workspace) -> None:
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_an_empty_workspace_says_what_to_do(screen: Callable[[str], Any], name: str) -> None:
+def test_an_empty_workspace_says_what_to_do(screen: Callable[..., Any], name: str) -> None:
     found = screen(name)
     assert not found.exception
     said = [*found.info, *found.warning]
@@ -75,7 +78,7 @@ def test_an_empty_workspace_says_what_to_do(screen: Callable[[str], Any], name: 
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_every_screen_draws_what_is_there(here: Workspace, screen: Callable[[str], Any], name: str) -> None:
+def test_every_screen_draws_what_is_there(here: Workspace, screen: Callable[..., Any], name: str) -> None:
     built(here)
     experiments = run_place(here).experiments
     for output in (lambda i: f"answer {i % 9}", lambda i: HOSTILE if i == 0 else f"answer {i}"):
@@ -87,7 +90,7 @@ def test_every_screen_draws_what_is_there(here: Workspace, screen: Callable[[str
         assert "x.example" not in sink.value
 
 
-def test_the_data_screen_filters_in_the_database(here: Workspace, screen: Callable[[str], Any]) -> None:
+def test_the_data_screen_filters_in_the_database(here: Workspace, screen: Callable[..., Any]) -> None:
     built(here)
     found = screen("rows")
     assert len(found.dataframe[0].value) == 30
@@ -97,11 +100,13 @@ def test_the_data_screen_filters_in_the_database(here: Workspace, screen: Callab
     assert any("No unit is like that" in one.value for one in found.info)
 
 
-def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[[str], Any]) -> None:
+def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[..., Any]) -> None:
     experiments = run_place(here).experiments
     evaluation(experiments, lambda i: f"answer {i}", items=4)
     evaluation(experiments, lambda i: "no", items=4)
-    found = screen("pairwise")
+    names = [f"experiment_00{number}/eval-1" for number in (2, 1)]
+    found = screen("pairwise", first=names[0], second=names[1])
+    assert [box.value for box in found.selectbox] == names  # the address names them
     found.text_input(key="author").set_value("ana").run()
     for _ in range(4):
         found.button(key="pair 1").click().run()

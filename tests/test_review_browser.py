@@ -100,11 +100,25 @@ def test_an_item_near_one_of_test_makes_no_patch_until_it_is_spent_by_tick_and_c
         if "belt of the line cleaned after a shift" in page.locator(".turns").inner_text():
             break
         page.keyboard.press("o")
-    page.keyboard.press("3")
-    page.keyboard.press("A")
-    page.locator(".change").fill("What is a belt? => A band that moves.")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=is nearly the test item", timeout=60_000)
+
+    def propose() -> None:
+        page.keyboard.press("3")
+        page.keyboard.press("A")
+        page.locator(".change").fill("What is a belt? => A band that moves.")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=is nearly the test item", timeout=60_000)
+
+    propose()
+    page.get_by_role("button", name="leave it").click()
+    page.get_by_text("Spend this item").wait_for(state="detached", timeout=60_000)
+    assert load_patches(root) == ()
+    assert not (root / "patches" / "spent").exists()
+    page.keyboard.press("u")  # the judgement was stored all the same: it is taken back, and said again
+    for _ in range(100):
+        if "belt of the line cleaned after a shift" in page.locator(".turns").inner_text():
+            break
+        page.wait_for_timeout(100)
+    propose()
     assert load_patches(root) == ()
     spend = page.get_by_role("button", name="spend it and patch")
     assert spend.is_disabled()

@@ -7,19 +7,21 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import COLOURS, bars_high, styled, tooltips
+from reports.charts.style import COLOURS, INK, bars_high, styled, tooltips
 
 
 def rates(table: pd.DataFrame) -> Any:
     """The share of outputs with each tag and its interval; `table` as reports.tables.tags.tag_rates gives it."""
     shown = table[table["n"] > 0]
-    base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort="-x", title=None), yOffset=alt.YOffset("kind:N"))
+    order = list(shown.groupby("tag")["share"].max().sort_values(ascending=False, kind="stable").index)
+    base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort=order, title=None), yOffset=alt.YOffset("kind:N"))
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=["person", "rule"], range=[COLOURS[0], COLOURS[1]]))
     tips = tooltips("tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%"))
     bars = base.mark_bar(opacity=0.8).encode(
         x=alt.X("share:Q", title="share of outputs", axis=alt.Axis(format="%")), color=colour, tooltip=tips
     )
-    lines = base.mark_rule(color="#606060").encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
+    # A bar two pixels high and not a rule: a rule stands beside the middle of a bar that has an offset.
+    lines = base.mark_bar(color=INK, size=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     return styled(alt.layer(bars, lines), height=bars_high(shown["tag"].nunique() * 2))
 
 

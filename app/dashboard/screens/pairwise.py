@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.dashboard import people
 from app.dashboard.downloads import tabled
+from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, journal
 from app.dashboard.plain import plain
 from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
@@ -20,8 +21,8 @@ def show() -> None:
     names = list(done)[::-1]
     who, one, two = st.columns(3)
     author = people.author(who)
-    first = one.selectbox("one", names, index=min(1, len(names) - 1), key="first")
-    second = two.selectbox("other", names, index=0, key="second")
+    first = chosen(one, "one", names, "first", names[1])
+    second = chosen(two, "other", names, "second")
     if first == second or not author:
         st.info("Say who you are, and choose two evaluations.")
         return

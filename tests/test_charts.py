@@ -1,0 +1,38 @@
+"""What a chart draws, read from the picture: intervals in the middle of their bars, the most frequent tag first."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+vl_convert = pytest.importorskip("vl_convert")
+pytest.importorskip("altair")
+
+COLUMNS = ("tag", "kind", "hits", "n", "share", "low", "high")
+RATES = [
+    ("rare", "rule", 2, 30, 0.07, 0.02, 0.2),
+    ("wrong fact", "person", 3, 30, 0.1, 0.02, 0.3),
+    ("wrong fact", "rule", 9, 30, 0.3, 0.2, 0.5),
+    ("off topic", "rule", 6, 30, 0.2, 0.1, 0.4),
+]
+
+
+def drawn() -> str:
+    from reports.charts.tags import rates
+
+    return str(vl_convert.vegalite_to_svg(rates(pd.DataFrame(RATES, columns=list(COLUMNS))).to_json()))
+
+
+def test_an_interval_runs_through_the_middle_of_its_bar() -> None:
+    shapes = re.findall(r'aria-roledescription="bar" d="M[\d.]+,([\d.]+)h[\d.]+v([\d.]+)', drawn())
+    middles = [float(top) + float(high) / 2 for top, high in shapes]
+    bars, lines = middles[: len(RATES)], middles[len(RATES) :]
+    assert len(lines) == len(RATES)
+    assert lines == pytest.approx(bars)
+
+
+def test_the_most_frequent_tag_comes_first() -> None:
+    labels = re.findall(r">(rare|wrong fact|off topic)</text>", drawn())
+    assert labels == ["wrong fact", "off topic", "rare"]
