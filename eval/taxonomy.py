@@ -195,6 +195,10 @@ def _fresh(old: Taxonomy, names: Sequence[str]) -> None:
 def _checked(taxonomy: Taxonomy, where: str) -> Taxonomy:
     keys: dict[str, str] = {}
     for name, tag in taxonomy.tags.items():
+        if not name or name != name.strip() or not name.isprintable():
+            raise ConfigError(f"{where}: tags: {name!r} is no name for a tag; write one or a few words")
+        if tag.hotkey is not None and (len(tag.hotkey) != 1 or not tag.hotkey.isprintable()):
+            raise ConfigError(f"{where}: tags.{name}.hotkey: {tag.hotkey!r} is not one key; write one character")
         if name in (OK, VERDICT, NOTE) or name in taxonomy.rubrics:
             raise ConfigError(f'{where}: tags.{name}: "{name}" has a meaning of its own; choose another name')
         if tag.parent is not None and (tag.parent not in taxonomy.tags or _in_circle(taxonomy.tags, name)):

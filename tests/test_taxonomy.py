@@ -110,3 +110,23 @@ def test_the_command_changes_it_and_counts_by_present_name(tmp_path: Path, capsy
     assert load_taxonomy(here.root).history[0].by == "ana"
     for words in (["merge", "tone"], ["rename", "tonne", "x"], ["frobnicate"], ["init"]):
         assert main([*place, "taxonomy", *words]) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rename", "tone", ""],
+        ["rename", "tone", " voice"],
+        ["rename", "tone", "a\nb"],
+        ["add", "x", "--definition", "y", "--hotkey", "xy"],
+        ["merge", "tone", "refusal", "--into", ""],
+        ["split", "tone", "--into", "", "b"],
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    here = init_workspace(tmp_path / "w")
+    assert main(["-C", str(here.root), "taxonomy", *words]) == 2
+    assert "write one" in capsys.readouterr().err
+    assert load_taxonomy(here.root) == DEFAULT
