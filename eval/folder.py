@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -244,15 +244,18 @@ def evals(run: Path) -> list[EvalFolder]:
     return [EvalFolder(path) for path in sorted(found, key=lambda path: int(path.name.removeprefix("eval-")))]
 
 
-def latest_eval(run: Path) -> EvalFolder | None:
-    """The newest finished evaluation of a run."""
-    return next((one for one in reversed(evals(run)) if one.run.state == "done"), None)
+Wanted = Callable[["EvalFolder"], bool]
 
 
-def last_evaluation(experiments: Path) -> EvalFolder | None:
+def latest_eval(run: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None:
+    """The newest finished evaluation of a run, of those that are wanted."""
+    return next((one for one in reversed(evals(run)) if one.run.state == "done" and wanted(one)), None)
+
+
+def last_evaluation(experiments: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None:
     """The newest finished evaluation of the newest run that has one; a base model's only where there is no other."""
     ranked = sorted(list_runs(experiments), key=lambda run: read_run(run).kind != "base")
-    return next((found for run in reversed(ranked) if (found := latest_eval(run)) is not None), None)
+    return next((found for run in reversed(ranked) if (found := latest_eval(run, wanted)) is not None), None)
 
 
 def new_eval(run: Path) -> EvalFolder:

@@ -119,6 +119,25 @@ def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[..
     assert {tag.value.split("|")[1] for tag in given} <= {"first-second", "second-first"}
 
 
+def test_what_nobody_may_look_at_yet_is_not_called_done(here: Workspace, screen: Callable[[str], Any]) -> None:
+    experiments = run_place(here).experiments
+    for _ in range(2):
+        evaluation(experiments, items=3, split="test")
+    for name, said in (("review", "of the test split alone"), ("pairwise", "share no item outside the test split")):
+        found = screen(name)
+        found.text_input(key="author").set_value("ana").run()
+        assert not found.exception
+        assert [said in one.value for one in found.info] == [True]
+    for output in ("yes", "no"):
+        evaluation(experiments, lambda _, output=output: output, items=3)  # type: ignore[misc]
+    evaluation(experiments, items=3, split="test")
+    for name in ("review", "pairwise"):  # the newest that can be looked at come first
+        found = screen(name)
+        found.text_input(key="author").set_value("ana").run()
+        assert not found.exception
+        assert not found.info
+
+
 def test_what_the_page_sends_is_taken_once_and_only_in_its_form() -> None:
     from app.dashboard.labeller import events
 

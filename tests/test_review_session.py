@@ -194,3 +194,21 @@ def test_the_terminal_does_the_whole_job(
 def test_without_an_evaluation_it_says_what_to_do(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-C", str(here.root), "tag"]) == 2
     assert "no evaluation yet; make one with curate eval" in capsys.readouterr().err
+
+
+def test_an_exam_on_test_is_passed_over_and_where_there_is_no_other_it_says_so(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiments = run_place(here).experiments
+    evaluation(experiments, items=3, split="test")
+    command = ["-C", str(here.root), "tag", "--as", "ana"]
+    assert main(command) == 2
+    assert "outputs of the test split alone" in capsys.readouterr().err
+    assert main([*command, "1", "1", "--pairs"]) == 2
+    assert "share no item outside the test split" in capsys.readouterr().err
+    evaluation(experiments, items=4)
+    evaluation(experiments, items=5, split="test")
+    for words, of in (([], 4), (["--final"], 5)):
+        monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+        assert main([*command, *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["of"] == of

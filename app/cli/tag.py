@@ -73,19 +73,21 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
-    from eval.review.frame import review_frame
+    from eval.review.frame import nothing_to_review, review_frame
     from eval.taxonomy import load_taxonomy
 
     check(args)
     here = workspace(args)
     settings = _settings(args)
     place = run_place(here)
-    folders = _evaluations(place.experiments, args.runs)
+    folders = _evaluations(place.experiments, args.runs, test_too=args.final)
     author = args.author or getpass.getuser()
     with open_journal(place.journal) as journal:
         if args.pairs:
             return judge_pairs(args, folders, journal, author)
         frame = review_frame(folders, test_too=args.final, fields=[settings.slice[0]] if settings.slice else ())
+        if not len(frame):
+            raise ConfigError(f"{nothing_to_review(folders)}, or see those of test with --final")
         taxonomy = load_taxonomy(here.root)
         if args.export:
             return export_reviews(args, frame, journal, taxonomy, author)
@@ -148,14 +150,19 @@ def _by_rules(journal: Journal, frame: Frame) -> dict[str, list[str]]:
     return found
 
 
-def _evaluations(experiments: Path, refs: list[str]) -> list[EvalFolder]:
+def _evaluations(experiments: Path, refs: list[str], *, test_too: bool) -> list[EvalFolder]:
+    """Of each run the newest evaluation that has something to review, or else the newest."""
     from curation.runs import resolve_run
     from eval.folder import last_evaluation, latest_eval
+    from eval.review.frame import to_review
 
-    if not refs and (last := last_evaluation(experiments)) is not None:
+    def wanted(one: EvalFolder) -> bool:
+        return to_review(one, test_too=test_too)
+
+    if not refs and (last := last_evaluation(experiments, wanted) or last_evaluation(experiments)) is not None:
         return [last]
     chosen = [resolve_run(experiments, ref) for ref in refs]
-    found = [(folder, latest_eval(folder)) for folder in chosen]
+    found = [(folder, latest_eval(folder, wanted) or latest_eval(folder)) for folder in chosen]
     bare = [folder.name for folder, one in found if one is None]
     if bare or not found:
         what = f"{bare[0]} has no finished evaluation" if bare else "no evaluation yet"

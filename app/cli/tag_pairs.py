@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal, author: str) -> int:
     import sys
 
-    from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
+    from eval.review.pairwise import CHOICES, Pairs, no_pairs, outcome, raters_agree
 
     if len(folders) != 2:
         raise ConfigError(f"--pairs is for two runs, not {len(folders)}: curate tag 3 5 --pairs")
     pairs = Pairs(folders[0], folders[1], journal, author)
+    if not pairs.total:
+        raise ConfigError(no_pairs(folders[0], folders[1]))
     keys = " · ".join(f"{key} {choice}" for key, choice in CHOICES.items())
     say(f"{keys} · u undo · q end")
     judged = 0

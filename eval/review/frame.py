@@ -56,6 +56,26 @@ class Frame:
         return int(self.table.num_rows)
 
 
+def to_review(folder: EvalFolder, *, test_too: bool = False) -> bool:
+    """Whether it holds an output of another split than test (or any, where test may be seen)."""
+    return any(_kept(folder.predictions(["output", "split"]), test_too))
+
+
+def nothing_to_review(folders: Sequence[EvalFolder]) -> str:
+    """Why a review of these has nothing to show, and what to do."""
+    names = ", ".join(folder.name for folder in folders)
+    if any(to_review(folder, test_too=True) for folder in folders):
+        why = "holds outputs of the test split alone, which nobody looks at before the end"
+    else:
+        why = "holds no output"
+    return f"{names} {why}; ask the validation split: curate eval {folders[0].of.name}"
+
+
+def _kept(table: pa.Table, test_too: bool) -> list[bool]:
+    columns = (table[name].to_pylist() for name in ("output", "split"))
+    return [output is not None and (test_too or split != "test") for output, split in zip(*columns, strict=True)]
+
+
 def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False, fields: Sequence[str] = ()) -> Frame:
     """The predictions of these evaluations that have an output, each once; items of test are left out unless asked for.
 
@@ -65,11 +85,7 @@ def review_frame(folders: Sequence[EvalFolder], *, test_too: bool = False, field
     tables, runs = [], []
     for folder in folders:
         table = folder.predictions(_COLUMNS)
-        keep = [
-            o is not None and (test_too or s != "test")
-            for o, s in zip(*(table[c].to_pylist() for c in ("output", "split")), strict=True)
-        ]
-        table = table.filter(pa.array(keep, pa.bool_()))
+        table = table.filter(pa.array(_kept(table, test_too), pa.bool_()))
         tables.append(table)
         runs += [folder.of.name] * table.num_rows
     if not tables:

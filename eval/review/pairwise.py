@@ -47,6 +47,7 @@ class Pairs:
         self.key = pair_key(first, second)
         self.journal, self.author = journal, author
         self._left = _pairs(first, second, author)
+        self.total = len(self._left)
         judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == author}
         self._left = [pair for pair in self._left if pair.item_id not in judged]
         self._said: list[tuple[Pair, Tag]] = []
@@ -108,6 +109,14 @@ def _clear(better: str, order: str) -> bool:
 def _share(values: list[tuple[str, float]]) -> tuple[float, float, float, int, int]:
     found = estimate(mean_of("share", "pairs", [value for _, value in values]), [item for item, _ in values])
     return found.value, found.low, found.high, found.n, found.clusters
+
+
+def no_pairs(first: EvalFolder, second: EvalFolder) -> str:
+    """Why these two have nothing to compare, and what to do."""
+    return (
+        f"{first.name} and {second.name} share no item outside the test split to which both have an output; "
+        f"ask both the validation split: curate eval {second.of.name}"
+    )
 
 
 def raters_agree(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:

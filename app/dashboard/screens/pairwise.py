@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import streamlit as st
 
 from app.dashboard import people
@@ -9,7 +11,8 @@ from app.dashboard.downloads import tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, journal
 from app.dashboard.plain import plain
-from eval.review.pairwise import CHOICES, Pairs, outcome, raters_agree
+from eval.review.frame import to_review
+from eval.review.pairwise import CHOICES, Pairs, no_pairs, outcome, raters_agree
 
 
 def show() -> None:
@@ -21,14 +24,18 @@ def show() -> None:
     names = list(done)[::-1]
     who, one, two = st.columns(3)
     author = people.author(who)
-    first = chosen(one, "one", names, "first", names[1])
-    second = chosen(two, "other", names, "second")
+    known = list(islice((name for name in names if to_review(done[name])), 2))
+    newest, before = known if len(known) == 2 else names[:2]
+    first = chosen(one, "one", names, "first", before)
+    second = chosen(two, "other", names, "second", newest)
     if first == second or not author:
         st.info("Say who you are, and choose two evaluations.")
         return
     pairs = Pairs(done[first], done[second], journal(), author)
     left = pairs.next()
-    if left is None:
+    if not pairs.total:
+        st.info(no_pairs(done[first], done[second]))
+    elif left is None:
         st.info("All pairs are judged.")
     else:
         plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in left.messages), "prompt")

@@ -14,7 +14,7 @@ from app.dashboard.plain import plain
 from curation.errors import CurateError, LeakError
 from curation.store.tags import tags
 from eval.review.flips import flips
-from eval.review.frame import review_frame
+from eval.review.frame import nothing_to_review, review_frame, to_review
 from eval.review.judgement import Judgement
 from eval.review.proposals import Proposal, Proposed, TrainingData
 from eval.review.queues import QUEUES, QueueSettings
@@ -30,7 +30,8 @@ def show() -> None:
         return
     who, what, how = st.columns([1, 2, 1])
     author = people.author(who)
-    chosen = several(what, "evaluations, mixed and never named", list(done), "evaluations", list(done)[-1:])
+    newest = next((name for name, one in reversed(done.items()) if to_review(one)), list(done)[-1])
+    chosen = several(what, "evaluations, mixed and never named", list(done), "evaluations", [newest])
     queue = str(how.selectbox("queue", QUEUES, key="queue"))
     part = how.text_input("slice", key="slice", placeholder="topic=pins") if queue == "slice" else ""
     with how.popover("how"):
@@ -45,6 +46,9 @@ def show() -> None:
     except CurateError as error:
         st.error("This queue cannot be shown.")
         plain(str(error))
+        return
+    if not len(review.frame):
+        st.info(nothing_to_review([done[name] for name in chosen]))
         return
     st.fragment(_panel)(review, author)  # drawn again by itself when the page sends events
 
