@@ -31,7 +31,7 @@ SCREENS: Final = {
     "agreement": "agreement",
     "playground": "playground",
 }
-_ASKED: Final = "What does error E14 mean on the filler?"
+_ASKED: Final = "What does error E-127 mean?"
 THEMES: Final[tuple[Any, ...]] = ("light", "dark")
 _DRAWN: Final = """() => !document.querySelector("[data-testid=stSpinner], [data-testid=stSkeleton]")
     && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].every(one => one.querySelector("canvas, svg"))"""

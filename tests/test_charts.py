@@ -36,3 +36,21 @@ def test_an_interval_runs_through_the_middle_of_its_bar() -> None:
 def test_the_most_frequent_tag_comes_first() -> None:
     labels = re.findall(r">(rare|wrong fact|off topic)</text>", drawn())
     assert labels == ["wrong fact", "off topic", "rare"]
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_the_lines_of_a_curve_are_named(runs: int) -> None:
+    from reports.charts.training import curve
+
+    rows = [
+        {"run": f"experiment_00{run}", "metric": metric, "step": step, "value": 1.0 / (step + 1)}
+        for run in range(runs)
+        for metric in ("train_loss", "validation_loss")
+        for step in range(3)
+    ]
+    chart = curve(pd.DataFrame(rows))
+    # A channel without a legend takes the legend of the others on the same field with it, in the page's Vega.
+    assert all(channel.get("legend", "shown") for channel in chart.to_dict()["encoding"].values() if "field" in channel)
+    picture = str(vl_convert.vegalite_to_svg(chart.to_json()))
+    named = ["train_loss", "validation_loss", *(f"experiment_00{run}" for run in range(runs) if runs > 1)]
+    assert [name for name in named if f">{name}</text>" in picture] == named

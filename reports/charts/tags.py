@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from reports.charts.style import COLOURS, INK, bars_high, styled, tooltips
+from reports.charts.style import BAR, COLOURS, INK, bars_high, styled, tooltips
 
 
 def rates(table: pd.DataFrame) -> Any:
@@ -17,10 +17,10 @@ def rates(table: pd.DataFrame) -> Any:
     base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort=order, title=None), yOffset=alt.YOffset("kind:N"))
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=["person", "rule"], range=[COLOURS[0], COLOURS[1]]))
     tips = tooltips("tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%"))
-    bars = base.mark_bar(opacity=0.8).encode(
+    bars = base.mark_bar(opacity=0.8, size=BAR * 0.7).encode(
         x=alt.X("share:Q", title="share of outputs", axis=alt.Axis(format="%")), color=colour, tooltip=tips
     )
-    # A bar two pixels high and not a rule: a rule stands beside the middle of a bar that has an offset.
+    # A thin bar: a rule stands beside the middle of a bar that has an offset.
     lines = base.mark_bar(color=INK, size=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     return styled(alt.layer(bars, lines), height=bars_high(shown["tag"].nunique() * 2))
 

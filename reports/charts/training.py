@@ -23,7 +23,7 @@ def curve(
             x=alt.X("step:Q", title="step"),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("metric:N" if one else "run:N", title=None),
-            strokeDash=alt.StrokeDash("metric:N", legend=None),
+            strokeDash=alt.StrokeDash("metric:N", title=None),
             shape=alt.Shape("metric:N", title=None),  # a loss that was measured once is a point, and no line
             tooltip=tooltips("run", "metric", "step", alt.Tooltip("value:Q", format=".4g")),
         )

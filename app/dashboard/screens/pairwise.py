@@ -45,7 +45,7 @@ def show() -> None:
             with column:
                 plain(text, label)
         for column, (key, choice) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
-            if column.button(f"{choice} ({key})", key=f"pair {key}", shortcut=key):
+            if column.button(choice, key=f"pair {key}", shortcut=key):
                 pairs.judge(left, choice)
                 st.rerun()
     with st.expander("result so far (shows which is which)"):
