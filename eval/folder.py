@@ -172,14 +172,32 @@ class EvalFolder:
 
     def told(self, name: str) -> bytes | None:
         """What was written beside a table."""
+        read = self._footer(name)
+        told: bytes | None = None if read is None else (read.metadata or {}).get(_TOLD)
+        return told
+
+    def rows(self, name: str) -> int:
+        """Of a table; 0 where it has none."""
+        read = self._footer(name)
+        return 0 if read is None else int(read.num_rows)
+
+    def check_whole(self) -> None:
+        """DataError where items have no answers, or answers no items: a folder that was copied or restored in part."""
+        items, answers = self.rows("items"), self.rows("predictions")
+        if items != answers:
+            raise DataError(
+                f"{self.path}: holds {items:,} items and {answers:,} answers, so a part of it is missing; copy the "
+                "whole folder, or run the evaluation again"
+            )
+
+    def _footer(self, name: str) -> Any:
         path = self.path / f"{name}.parquet"
         if not path.is_file():
             return None
         try:
-            told: bytes | None = (pq.read_metadata(path).metadata or {}).get(_TOLD)
+            return pq.read_metadata(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise self._damaged(path, error) from None
-        return told
 
     def write(self, name: str, rows: Iterable[Mapping[str, Any]], told: bytes | None = None) -> int:
         """Write a table from its rows, whole or not at all; gives their number. told: what is written beside it."""

@@ -38,6 +38,7 @@ class Recomputed:
 
 def write_numbers(folder: EvalFolder, suite: Suite, trust: Trust) -> dict[str, Measured]:
     """item_metrics.parquet and metrics.parquet, from predictions.parquet and benchmarks.parquet."""
+    folder.check_whole()
     require_answers(folder)
     found = measured(folder, suite, trust)
     ids = folder.predictions(["item_id"])["item_id"].to_pylist()
@@ -48,6 +49,7 @@ def write_numbers(folder: EvalFolder, suite: Suite, trust: Trust) -> dict[str, M
 
 def anew(folder: EvalFolder, metric: str, trust: Trust) -> list[dict[str, Any]]:
     """Lines of METRICS with this metric, computed from the stored answers and written nowhere."""
+    folder.check_whole()
     require_answers(folder)
     suite = folder.suite
     chosen = tuple(choice for choice in suite.metrics if choice.name == metric)

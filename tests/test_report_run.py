@@ -187,3 +187,24 @@ def test_the_command_line_starts_without_drawing() -> None:
     heavy = "{'altair', 'pandas', 'torch', 'vl_convert'} & set(sys.modules)"
     code = f"import sys, app.cli.report, app.cli.card, app.cli.project; sys.exit(len({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("table", "counts"), [("items", "0 items and 90"), ("predictions", "90 items and 0")])
+def test_an_evaluation_that_was_copied_in_part_is_one_line(
+    made: Workspace, table: str, counts: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report of what has no items says so and shows the rest; nothing else can be said of it."""
+    folder = made.root / "experiments" / "experiment_002" / "eval-1"
+    (folder / f"{table}.parquet").unlink()
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    said = f"{folder}: holds {counts} answers, so a part of it is missing; copy the whole folder"
+    commands = [["trace", "experiment_002:token_f1"], ["eval", "002", "--recompute"]]
+    for words in [*commands, *([["report", "002"]] if table == "predictions" else [])]:
+        assert main([*words, "-C", str(made.root)]) == 3
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(f"curate {words[0]}:")]
+        assert len(lines) == 1
+        assert said in lines[0]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == kept
+    if table == "items":
+        assert report(made, "002", "--json") == 0
+        assert any("holds no items" in text for text in told(capsys)["missing"])

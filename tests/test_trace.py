@@ -98,6 +98,12 @@ def test_a_row_that_was_asked_leads_to_what_was_said_and_judged(made: Made, caps
     assert ("version", "v1") in links(found, "came_of_it")
 
 
+def test_an_item_as_a_report_names_it_is_traced_by_its_row(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert made.output["item_id"].endswith(":1")
+    by_item = traced(made, made.output["item_id"], capsys)
+    assert by_item == traced(made, made.output["row_id"], capsys)
+
+
 def test_a_row_that_a_patch_dropped_says_so(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     found = traced(made, made.name(made.dropped), capsys)
     assert found["facts"]["fate"] == "dropped by patches"

@@ -24,9 +24,9 @@ def add_parser(parser: Parser) -> None:
     command = parser.add_command(
         "trace",
         "where a row, version, run, output, tag, patch or number came from, and what came of it",
-        description="X is FILE:LINE, a version, a run, RUN/eval-K, a patch, the beginning of an id (of a row, version, "
-        "output or tag), or a number: RUN:METRIC[:SLICE], A..B:METRIC for a difference, VERSION:SPLIT for a count, or "
-        "REPORT.html#ANCHOR, which every number of a report links to. Numbers are computed again.",
+        description="X is FILE:LINE, a version, a run, RUN/eval-K, a patch, an item, the beginning of an id (of a row, "
+        "version, output or tag), or a number: RUN:METRIC[:SLICE], A..B:METRIC for a difference, VERSION:SPLIT for "
+        "a count, or REPORT.html#ANCHOR, which every number of a report links to. Numbers are computed again.",
         examples=[
             "curate trace data/raw/manual.jsonl:6",
             "curate trace v2",

@@ -131,6 +131,8 @@ def _evaluation(folder: Path, run: Run, suite: str | None) -> tuple[EvalFolder |
     done = [one for one in Part(folder, run).evals if suite in (None, one.run.settings.get("suite"))]
     found = next((one for one in done if not suite_of(one).is_test), None) or next(iter(done), None)
     if found is not None:
+        if found.rows("items"):
+            found.check_whole()
         return found, ""
     state = state_now(folder, run)
     if run.kind == "training" and state != "done":

@@ -24,6 +24,7 @@ from reports.trace.whole import of_evaluation, of_patch, of_run, of_version
 _HEX: Final = re.compile(r"[0-9a-f-]{4,}")
 _LINE: Final = re.compile(r"(.+):([0-9]+)")
 _EVAL: Final = re.compile(r"(.+)/(eval-[1-9][0-9]*)")
+_ITEM: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):[0-9]+")
 _FEWEST: Final = 4
 _NAMED: Final = 6
 
@@ -31,13 +32,15 @@ _NAMED: Final = 6
 def trace(workspace: Workspace | None, near: Path, name: str) -> Trace:
     """Where `name` came from and what came of it.
 
-    FILE:LINE, the beginning of an id (row, version, prediction, tag event), a version, run, RUN/eval-K or patch by
-    name, a number: RUN:METRIC[:SLICE], A..B:METRIC, VERSION:SPLIT, or REPORT.html#ANCHOR. ConfigError, with
-    suggestions, where it is none of these or several.
+    FILE:LINE, the beginning of an id (row, version, prediction, tag event), an item as a report names it (its row is
+    meant), a version, run, RUN/eval-K or patch by name, a number: RUN:METRIC[:SLICE], A..B:METRIC, VERSION:SPLIT, or
+    REPORT.html#ANCHOR. ConfigError, with suggestions, where it is none of these or several.
     """
     place = Place(workspace, near)
     if ".html#" in name:
         return _in_report(place, near, name)
+    if item := _ITEM.fullmatch(name):
+        return _by_id(place, item[1])
     for found in (_whole, _number, _line):
         if (told := found(place, name)) is not None:
             return told
