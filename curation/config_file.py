@@ -65,7 +65,7 @@ def load_config(path: Path, schema_name: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: is nested too deeply, or within itself; write it out plainly") from None
     check_config(value, schema_name, where=str(path), lines=lambda at: _line(node, at))
     assert isinstance(value, dict)
-    return value
+    return whole_numbers(value, schema_name)
 
 
 def yaml_value(text: str, *, where: str) -> Any:
@@ -91,6 +91,27 @@ def check_config(value: Any, schema_name: str, *, where: str, lines: Any = None)
     at, message = _explain(error)
     line = lines(at) if lines else None
     raise ConfigError(f"{where}{f':{line}' if line else ''}: {message}")
+
+
+def whole_numbers(value: dict[str, Any], schema_name: str) -> dict[str, Any]:
+    """The same with 8 for 8.0 where a whole number is wanted: one and the same to JSON Schema, and not to Python."""
+    root = schema(schema_name)
+    made: dict[str, Any] = _whole(value, root, root)
+    return made
+
+
+def _whole(value: Any, told: Any, root: dict[str, Any]) -> Any:
+    told = told if isinstance(told, dict) else {}
+    if "$ref" in told:
+        told = root["$defs"][told["$ref"].rpartition("/")[2]]
+    if isinstance(value, dict):
+        known, other = told.get("properties", {}), told.get("additionalProperties")
+        return {key: _whole(one, known.get(key, other), root) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one, told.get("items"), root) for one in value]
+    kinds = told.get("type", ())
+    is_whole = "integer" in ((kinds,) if isinstance(kinds, str) else kinds) and "number" not in kinds
+    return int(value) if is_whole and isinstance(value, float) and value.is_integer() else value
 
 
 def _explain(error: Any) -> tuple[list[Any], str]:

@@ -188,6 +188,19 @@ def without_numbers(folder: EvalFolder) -> list[str]:
     ]
 
 
+def beginnings_cut(folder: EvalFolder) -> list[str]:
+    """The benchmarks of which some questions are longer than the model reads: what was asked is their end alone."""
+    table = folder.benchmarks()
+    whole, cut = (
+        Counter(table["benchmark"].to_pylist()),
+        Counter(name for name, at in zip(table["benchmark"].to_pylist(), table["cut"].to_pylist(), strict=True) if at),
+    )
+    return [
+        f"{name}: {count:,} of {whole[name]:,} questions are longer than the model reads; their beginning was left out"
+        for name, count in cut.items()
+    ]
+
+
 def _lines(
     benchmark: Ready, questions: Sequence[Question], loaded: Loaded, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
@@ -201,6 +214,7 @@ def _lines(
         examples=benchmark.examples,
         progress=progress,
     )
+    cut = set(found.cut)
     return [
         {
             "item_id": question.id,
@@ -209,6 +223,7 @@ def _lines(
             "lengths": [len(text) for text in answers(question, settings)],
             "acc": float(acc),
             "acc_norm": float(norm),
+            "cut": question.id in cut,
         }
         for question, values, acc, norm in zip(
             found.questions, found.log_likelihoods, found.acc, found.acc_norm, strict=True

@@ -17,10 +17,10 @@ from curation.progress import Progress
 from curation.runs import RunPlace
 from eval.endpoint_http import PATH, Address, Later, Refused, parsed, post
 from eval.endpoint_reply import Nonsense, generated
-from eval.exam import Opened
+from eval.exam import Opened, require_labels
 from eval.generation import Generated, GenerationSettings, Item
 from eval.generation.settings import DEFAULTS
-from eval.measuring import Trust
+from eval.measuring import Trust, check_metrics
 from eval.recorded import NO_TRUST, Recorded, Sat, asked_key, kept_answers, record, recorded_folder
 from eval.subject import short_hash
 from eval.suite import Suite
@@ -108,6 +108,8 @@ def evaluate_endpoint(
 ) -> Sat:
     """The exam's items asked, stored and measured. Answers are kept as they come; items that got none are asked again
     the next time."""
+    check_metrics(suite, trust)
+    require_labels(suite, opened)
     identity = endpoint.identity(suite.generation)
     settings = {"generation": suite.generation.as_json(), "endpoint": endpoint.address}
     who = Recorded(endpoint.model, identity, f"endpoint {endpoint.address}", settings=settings)

@@ -85,6 +85,27 @@ def open_exam(suite: Suite, source: Source | None, root: Path, limit: int | None
     return Opened(exam, lambda: (item for item in everything() if asked(item)))
 
 
+def require_labels(suite: Suite, opened: Opened) -> None:
+    """DataError for references that are none of the suite's labels: no answer could ever be right for them."""
+    if not suite.labels:
+        return
+    from eval.metrics.matching import plain
+
+    known = {plain(label) for label in suite.labels}
+    others = [
+        (item.item_id, item.reference)
+        for item in opened.read()
+        if item.reference is not None and plain(item.reference) not in known
+    ]
+    if others:
+        name, said = others[0]
+        shown = " ".join(said.split())
+        raise DataError(
+            f"{opened.exam.split}: {len(others):,} of {opened.exam.items:,} references are none of the suite's labels "
+            f"({', '.join(suite.labels)}), the first is {shown[:40]!r} of item {name}; add it to labels, or repair it"
+        )
+
+
 def spent_in(root: Path, source: Source | None) -> frozenset[str]:
     """Ids of items, as a version has them, that no score may count any more."""
     if source is None or source.kind == "pack" or not spent_items(root):

@@ -80,6 +80,7 @@ BENCHMARKS: Final = pa.schema(
         ("acc_norm", pa.float64()),
         ("scores", pa.large_string()),  # JSON: metric -> number, or [sum, weight]; of tasks of lm-evaluation-harness
         ("clean", pa.bool_()),  # null where nobody can tell
+        ("cut", pa.bool_()),  # longer than the model reads, so that its beginning was left out; null: nobody looked
     ]
 )
 SCHEMAS: Final[Mapping[str, Any]] = {

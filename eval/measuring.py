@@ -15,7 +15,7 @@ import numpy.typing as npt
 import orjson
 
 from curation.errors import ConfigError, DataError
-from eval.metrics import METRICS, measure
+from eval.metrics import METRICS, check_options, measure
 from eval.metrics.matching import normalisation
 from eval.metrics.metric import Items, Measured
 from eval.stats.value import Estimate, estimate
@@ -26,6 +26,7 @@ TOGETHER: Final = ("macro_f1", "ece", "brier", "auroc", "aurc")  # compare items
 _RANKING: Final = ("auroc", "aurc")
 _OF_OPTIONS: Final = ("ece", "brier")
 _MOST_SLICES: Final = 30  # of one field
+_NO_VALUE: Final = "-"
 _READ: Final = (
     *("output", "reference", "prompt", "logprob_mean", "reference_nll", "reference_tokens", "reference_chars"),
 )
@@ -71,6 +72,16 @@ def measured(folder: Answered, suite: Suite, trust: Trust = Trust()) -> dict[str
         joined = None if choice.name in together else _joined(parts[choice.name])
         found[choice.name] = joined if joined is not None else _together(folder, suite, choice, trust)
     return found
+
+
+def check_metrics(suite: Suite, trust: Trust = Trust()) -> None:
+    """ConfigError, before anything is asked, for options that a metric has not and own code that cannot run."""
+    for choice in suite.metrics:
+        options = dict(choice.options)
+        if choice.name in _RANKING:
+            _judge(choice)
+            options = {key: value for key, value in options.items() if key not in ("right", "at")}
+        check_options(choice.name, options, root=trust.root, trusted=trust.trusted)
 
 
 def item_rows(found: Mapping[str, Measured], ids: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -135,6 +146,18 @@ def slices_of(folder: Answered, fields: Sequence[str]) -> dict[str, npt.NDArray[
     return found
 
 
+def fields_of_no_item(folder: Answered, fields: Sequence[str]) -> list[str]:
+    """Those that no item's meta has: likely a slip of the pen in the suite."""
+    lacking = dict.fromkeys(fields)
+    for batch in folder.batches("items", ["meta"]) if lacking else ():
+        for text in batch["meta"].to_pylist():
+            meta = orjson.loads(text)
+            lacking = {name: None for name in lacking if _value(meta, name) == _NO_VALUE}
+        if not lacking:
+            break
+    return list(lacking)
+
+
 def slice_values(folder: Answered, fields: Sequence[str]) -> dict[str, dict[str, str]]:
     """item -> field -> value, of fields of its meta."""
     found: dict[str, dict[str, str]] = {}
@@ -153,7 +176,7 @@ def _value(meta: Mapping[str, Any], name: str) -> str:
     at: Any = meta
     for part in name.split("."):
         at = at.get(part) if isinstance(at, Mapping) else None
-    return "-" if at is None else at if isinstance(at, str) else json.dumps(at, sort_keys=True)
+    return _NO_VALUE if at is None else at if isinstance(at, str) else json.dumps(at, sort_keys=True)
 
 
 def _together(folder: Answered, suite: Suite, choice: MetricChoice, trust: Trust) -> Measured:
@@ -181,12 +204,17 @@ def _right(folder: Answered, suite: Suite, choice: MetricChoice) -> tuple[npt.ND
     if said := folder.verdicts():
         ids = folder.predictions(["prediction_id"])["prediction_id"].to_pylist()
         return np.array([said.get(one, math.nan) for one in ids]), "people"
-    name, at = str(choice.options.get("right", "exact_match")), choice.options.get("at", 0.5)
-    if name not in METRICS or name in TOGETHER or not isinstance(at, int | float):
-        raise ConfigError(f"metric {choice.name}: right: {name}, at: {at}: give a metric of each output and a number")
+    name, at = _judge(choice)
     judge = measured(folder, replace(suite, metrics=(MetricChoice(name),)))[name]
     hits = np.where(np.isnan(judge.item), math.nan, judge.item >= at)
     return hits, judge.signature if name == "exact_match" else f"{judge.signature}>={at:g}"
+
+
+def _judge(choice: MetricChoice) -> tuple[str, float]:
+    name, at = str(choice.options.get("right", "exact_match")), choice.options.get("at", 0.5)
+    if name not in METRICS or name in TOGETHER or not isinstance(at, int | float):
+        raise ConfigError(f"metric {choice.name}: right: {name}, at: {at}: give a metric of each output and a number")
+    return name, at
 
 
 def _with_labels(items: Items, folder: Answered, metric: str) -> Items:

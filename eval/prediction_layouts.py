@@ -18,6 +18,7 @@ from curation.reading.sources import Source, SourceSpec, expand
 SCHEMA: Final = "predictions.schema.json"
 _READ: Final = 512  # records at a time
 _LOGPROBS: Final = ("logprob_mean", "logprob_min", "logprob_first")
+_NAMES: Final = frozenset({"prompt", "messages", "item_id", "id"})
 _IN_CELLS: Final = ("messages", "logprobs", "tokens", *_LOGPROBS)  # JSON in a CSV file, empty for none
 
 
@@ -148,6 +149,8 @@ def _without_cells(record: Record) -> Record:
 def _plain(record: Record) -> Iterator[Prediction]:
     value = record.value
     if not record.checked:
+        if not _NAMES & set(value):
+            raise DataError(f"{record.where}: does not say what was asked; add prompt, messages, item_id or id")
         check_plain(record)
     asked = value.get("messages")
     if asked is None and "prompt" in value:

@@ -14,9 +14,9 @@ from curation.workspace import Workspace
 from eval.benchmarks import Absent, Sat, find_benchmarks
 from eval.clean import touched_items, touched_questions
 from eval.evaluate import Job
-from eval.exam import open_exam
+from eval.exam import open_exam, require_labels
 from eval.harness.benchmark import HarnessTask
-from eval.measuring import Trust
+from eval.measuring import Trust, check_metrics
 from eval.subject import BASE, Subject, base_of, subject_of
 from eval.suite import Suite
 
@@ -65,18 +65,20 @@ def prepare(wanted: Wanted, suite: Suite, where: Where, base: Callable[[], Subje
         raise ConfigError(
             f"suite {suite.name}: asks test, which is for the end; add --final, and this look at it is counted"
         )
+    trust = Trust(where.workspace.root if where.workspace else None, wanted.trust)
+    check_metrics(suite, trust)
     first = _subject(wanted.ref, where, base)
     trained, note = _trained(first, where)
     exam_source = _exam_source(suite, first, trained, where)
     ready, absent = find_benchmarks(suite.benchmarks, where.near, wanted.limit, wanted.trust)
     opened = open_exam(suite, exam_source, where.near, wanted.limit)
+    require_labels(suite, opened)
     touched, items = _touched(trained, ready, lambda source: touched_items(source, exam_source, opened))
     subjects = [first]
     if first.adapter and wanted.base_too:
         subjects.append(base_of(first, where.place, where.near))
     if wanted.unquantised and subjects[-1].files.quantization != WHOLE_PRECISION:
         subjects.append(base_of(first, where.place, where.near, WHOLE_PRECISION))
-    trust = Trust(where.workspace.root if where.workspace else None, wanted.trust)
     job = Job(suite, opened, ready, touched, items, trust)
     notes = [note] * bool(note)
     for one in ready:

@@ -14,7 +14,7 @@ from curation.errors import CurateError, DataError
 from curation.records import canonical
 from curation.runs import Provenance, Run, RunPlace, list_runs, new_run_folder, read_run, utc_now, working_on, write_run
 from eval.answers import prediction
-from eval.exam import Exam, Opened
+from eval.exam import Exam, Opened, require_labels
 from eval.folder import EvalFolder, evals, new_eval
 from eval.generation import Generated, open_responses
 from eval.generation import Item as Question
@@ -99,6 +99,7 @@ def record(
     Metrics that these answers cannot give (perplexity without likelihoods) are left out. DataError where no item was
     answered, or no metric can be measured.
     """
+    require_labels(suite, opened)
     folder = recorded_folder(place, who)
     key = _key(who, opened, suite, answers)
     for known in reversed(evals(folder)):

@@ -11,7 +11,7 @@ import yaml
 
 from curation.config_file import check_config, load_config
 from curation.errors import ConfigError, did_you_mean
-from eval.arc.settings import ChoiceSettings
+from eval.arc.settings import HARNESS_SEED, ChoiceSettings
 from eval.generation.settings import GenerationSettings
 from eval.harness import is_task
 from eval.items import Turns
@@ -55,9 +55,11 @@ class BenchmarkChoice:
 
     @property
     def label(self) -> str:
-        """Its name in tables: arc-easy, or arc-easy (letters, 5-shot, chat)."""
-        told: list[str] = [self.settings.regime] * (self.settings.regime != "separate")
-        told += [f"{self.settings.shots}-shot"] * (self.settings.shots > 0) + ["chat"] * self.settings.chat
+        """Its name in tables: arc-easy, or arc-easy (letters, 5-shot, chat). Scores are told apart by it."""
+        how = self.settings
+        told: list[str] = [how.regime] * (how.regime != "separate") + [f"{how.shots}-shot"] * (how.shots > 0)
+        told += [f"seed {how.seed}"] * (how.shots > 0 and how.seed != HARNESS_SEED) + ["chat"] * how.chat
+        told += [f"bos {how.bos}"] * (how.bos != "tokenizer" and not how.chat)
         return f"{self.name} ({', '.join(told)})" if told else self.name
 
 
@@ -128,7 +130,7 @@ def load_suite(ref: str | None, root: Path) -> Suite:
         if path.is_file():
             return suite_of(load_config(path, SCHEMA), path.stem, where=str(path))
     known = sorted(path.stem for path in (root / FOLDER).glob("*.yaml"))
-    hint = did_you_mean(named, [*known, DEFAULT])
+    hint = did_you_mean(named, dict.fromkeys([*known, DEFAULT]))
     raise ConfigError(f'suite "{named}": neither {FOLDER}/{named}.yaml nor a file{hint}')
 
 
@@ -151,6 +153,13 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         given |= {key: tuple(values[key])} if key in values else {}
     given |= {"about": " ".join(values["about"].split())} if "about" in values else {}
     made = Suite(name=name, **given, **_parts(values))
+    _once("metrics", [choice.name for choice in made.metrics], "keep one")
+    _once(
+        "benchmarks",
+        [choice.label for choice in made.benchmarks],
+        "keep one, or give one a file and a name: of its own",
+    )
+    _check_labels(made.labels)
     for choice in made.metrics:
         from eval.metrics import check_name  # with all metrics behind it, which most readers of a suite do not need
 
@@ -161,6 +170,26 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         hint = did_you_mean(made.primary.metric, [choice.name for choice in made.metrics])
         raise ConfigError(f'primary.metric: "{made.primary.metric}" is not among the metrics{hint}')
     return made
+
+
+def _once(key: str, names: Sequence[str], what: str) -> None:
+    """Two of one name would be taken for one: of metrics the last would count alone, of benchmarks the sum of both."""
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise ConfigError(f"{key}: {twice} stands there twice; {what}")
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    """Each has to be told from the others in what a model writes."""
+    from eval.metrics.matching import plain
+
+    known: dict[str, str] = {}
+    for label in labels:
+        if not plain(label):
+            raise ConfigError(f'labels: "{label}" holds nothing but punctuation; name another')
+        if (same := known.get(plain(label))) is not None:
+            raise ConfigError(f'labels: "{same}" and "{label}" are one answer but for case and punctuation; keep one')
+        known[plain(label)] = label
 
 
 def _parts(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +221,7 @@ def _benchmark(told: Mapping[str, Any]) -> BenchmarkChoice:
     if "name" not in told and "file" not in told:
         raise ConfigError(f"benchmarks: each needs a name ({', '.join(BENCHMARKS)}, lm_eval:TASK) or a file")
     settings = ChoiceSettings(**{key: told[key] for key in _CHOICE if key in told})
-    name = told.get("name") or Path(told["file"]).name.split(".")[0]
+    name = told.get("name") or _name_of(told["file"])
     if is_task(name) and "file" not in told:
         for key in ("train", "regime"):
             if key in told:
@@ -204,15 +233,20 @@ def _benchmark(told: Mapping[str, Any]) -> BenchmarkChoice:
     return BenchmarkChoice(name, told.get("file"), told.get("train"), settings)
 
 
+def _name_of(file: str) -> str:
+    return Path(file).name.split(".")[0]
+
+
 def with_benchmarks(suite: Suite, names: Sequence[str]) -> Suite:
     """The suite with more benchmarks: arc-easy, or lm_eval:TASK."""
-    known = {choice.name for choice in suite.benchmarks}
-    more = [_benchmark({"name": name}) for name in dict.fromkeys(names) if name not in known]
-    return replace(suite, benchmarks=(*suite.benchmarks, *more))
+    known = {choice.label for choice in suite.benchmarks}
+    more = [_benchmark({"name": name}) for name in dict.fromkeys(names)]
+    return replace(suite, benchmarks=(*suite.benchmarks, *(one for one in more if one.label not in known)))
 
 
 def _benchmark_json(choice: BenchmarkChoice) -> dict[str, Any]:
-    told = {"file": choice.file} if choice.file else {"name": choice.name}
+    told = {"file": choice.file} if choice.file else {}
+    told |= {} if choice.file and _name_of(choice.file) == choice.name else {"name": choice.name}
     told |= {"train": choice.train} if choice.train else {}
     kept = [key for key in _CHOICE if not is_task(choice.name) or key not in ("regime", *["shots"] * choice.own_shots)]
     return {**told, **{key: getattr(choice.settings, key) for key in kept}}

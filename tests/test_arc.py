@@ -165,13 +165,26 @@ def test_both_layouts_read_as_the_same_question(tmp_path: Path, row: dict[str, A
 
 @pytest.mark.parametrize(
     "row",
-    [{"question": "Hot?", "answer": "fire"}, HUB | {"answerKey": "Z"}, {"text": "nothing"}],
-    ids=["no choices", "no such choice", "other"],
+    [
+        {"question": "Hot?", "answer": "fire"},
+        HUB | {"answerKey": "Z"},
+        {"text": "nothing"},
+        HUB | {"choices": {"text": ["fire", "ice"], "label": ["1", "1"]}},
+    ],
+    ids=["no choices", "no such choice", "other", "two of one label"],
 )
 def test_a_file_of_another_layout_is_one_clear_line(tmp_path: Path, row: dict[str, Any]) -> None:
     path = tmp_path / "set.jsonl"
     path.write_text(json.dumps(row) + "\n")
     with pytest.raises(DataError, match=r"set\.jsonl"):
+        load_benchmark(path)
+
+
+def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:
+    """Scores of two models are paired by it."""
+    path = tmp_path / "set.jsonl"
+    path.write_text(2 * (json.dumps(HUB) + "\n"))
+    with pytest.raises(DataError, match='item 2 has the id "a" of one before'):
         load_benchmark(path)
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("peft")
 
 from app.cli import main
-from tests.eval_workspace import SUITE, eval_workspace, with_run, write_jsonl
+from tests.eval_workspace import SUITE, eval_workspace, question, with_run, write_jsonl
 
 # peft asks transformers by a name that is on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
@@ -139,6 +139,10 @@ def test_recompute_needs_no_model(root: Path, capsys: Shown) -> None:
         ("metrics: [chrf]\nfile: asked.jsonl", (), 3, "asked.jsonl"),
         ("metrics: [chrf]\nbenchmarks: [{file: odd.jsonl}]", (), 3, "odd.jsonl:1: not an evaluation item"),
         ("metrics: [chrf]\nbenchmarks: [{file: quiz.jsonl, shots: 2}]", (), 2, "its examples are not there"),
+        ("metrics: [{chrf: {words: 2}}]", (), 2, 'metric chrf: it has no option "words"'),
+        ("metrics: [{regex_match: {pattern: '('}}]", (), 2, "metric regex_match: pattern: missing )"),
+        ("metrics: [{auroc: {right: ece}}]", (), 2, "give a metric of each output and a number"),
+        ("metrics: ['mine:score']", (), 2, "metric mine:score: the workspace has no mine.py"),
         ("metrics: [chrf]", ("7",), 2, 'run "7" is not known'),
         ("metrics: [chrf]", ("--recompute",), 2, "was not evaluated yet"),
     ],
@@ -158,6 +162,21 @@ def test_what_cannot_be_is_one_line_before_a_model_is_loaded(
     assert error.startswith("curate eval: ")
     assert said in error
     assert not list((root / "experiments").glob("*/eval-*"))
+
+
+def test_what_was_asked_in_part_or_of_nothing_is_said(root: Path, capsys: Shown) -> None:
+    """A question that lost its beginning, and a slice that no item has."""
+    rows = [question(number, "word " * (5, 3000)[number] + "?", "a", "b") for number in range(2)]
+    write_jsonl(root / "endless.jsonl", rows)
+    told = SUITE.replace("benchmarks: []", "benchmarks: [{file: endless.jsonl}]").replace("[topic]", "[topic, topik]")
+    (root / "suites" / "endless.yaml").write_text(told)
+    assert run(root, "--suite", "endless", "--no-base") == 0
+    out = capsys.readouterr().out
+    assert "endless: 1 of 2 questions are longer than the model reads; their beginning was left out" in out
+    assert "slices: no item has the field topik" in out
+    assert "field topic;" not in out
+    assert run(root, "--suite", "small") == 0
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_an_adapter_whose_base_is_gone_is_one_line(tmp_path: Path, capsys: Shown) -> None:

@@ -13,7 +13,7 @@ from curation.source import Source
 from eval.exam import open_exam
 from eval.folder import EvalFolder, evals, last_evaluation, new_eval
 from eval.items import file_items, item_of, items
-from eval.suite import Suite, load_suite, suite_of
+from eval.suite import Suite, load_suite, suite_of, with_benchmarks
 from tests.compared import base_of, built, right_at, run_of
 from tests.eval_workspace import eval_workspace, where, write_jsonl
 from tests.reported import arc, evaluated
@@ -143,6 +143,11 @@ def test_a_suite_says_itself_again() -> None:
         ({"split": "testing"}, "split"),
         ({"benchmarks": [{"shots": 3}]}, "each needs a name"),
         ({"metrics": [{"chrf": 3}]}, "chrf: options must be a mapping"),
+        ({"metrics": ["chrf", {"chrf": {}}]}, "metrics: chrf stands there twice; keep one"),
+        ({"labels": ["yes", "Yes."]}, '"yes" and "Yes." are one answer'),
+        ({"labels": ["yes", "?"]}, '"?" holds nothing but punctuation'),
+        ({"benchmarks": [{"name": "arc-easy"}] * 2}, "benchmarks: arc-easy stands there twice"),
+        ({"benchmarks": [{"file": "a/q.jsonl"}, {"file": "b/q.jsonl"}]}, "benchmarks: q stands there twice"),
         ({"generation": {"max_new_tokens": 0}}, "generation.max_new_tokens must be at least 1"),
     ],
 )
@@ -151,6 +156,32 @@ def test_what_is_wrong_with_a_suite_is_one_line(values: dict[str, Any], said: st
         suite_of(values, "s")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_benchmarks_that_are_asked_otherwise_have_names_of_their_own() -> None:
+    """Scores are kept by that name: of two that shared one, the questions were counted together."""
+    asked = [
+        *({"name": "arc-easy", "bos": bos} for bos in ("tokenizer", "always", "never")),
+        *({"name": "arc-easy", "shots": 2, "seed": seed} for seed in (1234, 7)),
+        {"file": "a/q.jsonl"},
+        {"file": "b/q.jsonl", "name": "q of b"},
+    ]
+    suite = suite_of({"benchmarks": asked}, "s")
+    labels = [one.label for one in suite.benchmarks]
+    assert labels == [
+        *("arc-easy", "arc-easy (bos always)", "arc-easy (bos never)"),
+        *("arc-easy (2-shot)", "arc-easy (2-shot, seed 7)", "q", "q of b"),
+    ]
+    assert suite_of(suite.as_json(), "s") == suite
+    letters = suite_of({"benchmarks": [{"name": "arc-easy", "regime": "letters"}]}, "s")
+    more = with_benchmarks(letters, ["arc-easy", "arc-easy"])
+    assert [one.label for one in more.benchmarks] == ["arc-easy (letters)", "arc-easy"]
+
+
+def test_a_whole_number_may_be_written_with_a_point(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("generation: {max_new_tokens: 8.0, batch_size: 2.0, temperature: 1.0}\n")
+    settings = load_suite("s.yaml", tmp_path).generation
+    assert [type(settings.max_new_tokens), type(settings.batch_size), type(settings.temperature)] == [int, int, float]
 
 
 def test_suites_are_found_by_name_and_by_path(tmp_path: Path) -> None:

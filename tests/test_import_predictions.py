@@ -237,7 +237,7 @@ def test_references_of_any_layout_that_a_build_reads(tmp_path: Path) -> None:
         ('{"prompt": "a", "output": "b", "logprobs": [-1, 0.9]}\n', r"o\.jsonl:1: logprobs.1 must be at most 0.001"),
         ('{"prompt": "a", "output": "b", "logprob_mean": 0.9}\n', r"o\.jsonl:1: logprob_mean must be at most 0.001"),
         (f'{{"prompt": "a", "output": "b", "tokens": {2**63}}}\n', r"o\.jsonl:1: tokens must be at most"),
-        ('{"output": "b"}\n', r"o\.jsonl:1: "),
+        ('{"output": "b"}\n', r"o\.jsonl:1: does not say what was asked; add prompt"),
         (
             '{"prompt": "a", "output": "b"}\n{"prompt": "c"}\n',
             r"o\.jsonl:2: has no output, which the lines",

@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from curation.errors import ConfigError
+from curation.errors import ConfigError, DataError
 from curation.progress import Silent
 from eval.evaluate import Evaluated, evaluate
 from eval.items import item_of
+from eval.lacking import lacking
 from eval.measuring import Trust
 from eval.prepare import Wanted, prepare
 from eval.recompute import recompute
@@ -102,6 +103,28 @@ def test_they_are_computed_again_from_what_is_stored(found: Evaluated) -> None:
     told = recompute(found.folder, Trust())
     assert told.changed == ()
     assert told.largest < 1e-9
+
+
+def test_likelihoods_that_are_lacking_are_counted_with_their_reason(root: Path) -> None:
+    """Of references and of labels apart: an item may lack both."""
+    endless = "word " * 3000
+    rows = [{"prompt": f"Is machine {i * 37} red?", "completion": (endless, "no", "no")[i % 3]} for i in range(6)]
+    write_jsonl(root / "long.jsonl", rows)
+    told = SUITE.replace('"yes"', f'"{endless.strip()}"').replace("asked.jsonl", "long.jsonl")
+    (root / "suites" / "long.yaml").write_text(told)
+    prepared = prepare(Wanted(base_too=False), load_suite("long", root), where(root), no_base)
+    (one,) = evaluate(prepared.subjects, prepared.job, Silent(), lambda line: None)
+    references, labels = lacking(one.folder)
+    assert references.startswith("2 of 6 references have no likelihood: prompt and answer have ")
+    assert labels.startswith("6 of 6 items have no likelihoods of their labels: prompt and answer have ")
+    assert set(one.folder.metrics()["metric"].to_pylist()) == {"accuracy", "ece", "brier"}
+
+
+def test_a_reference_that_is_no_label_stops_before_a_model_is_loaded(root: Path) -> None:
+    write_jsonl(root / "odd.jsonl", [{"prompt": f"Is {i} red?", "completion": ("Yes", "may be")[i]} for i in range(2)])
+    (root / "suites" / "odd.yaml").write_text(SUITE.replace("asked.jsonl", "odd.jsonl"))
+    with pytest.raises(DataError, match=r"1 of 2 references are none of the suite's labels .*'may be' of item "):
+        prepare(Wanted(base_too=False), load_suite("odd", root), where(root), no_base)
 
 
 def test_without_labels_the_suite_is_told_what_is_lacking(root: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from curation.config_file import check_config, load_config, yaml_value
+from curation.config_file import check_config, load_config, whole_numbers, yaml_value
 from curation.errors import ConfigError
 from curation.records import canonical
 
@@ -101,6 +101,7 @@ def load_training_config(path: Path | None, overrides: Sequence[str] = ()) -> Tr
             raise ConfigError(f'--set {override}: must be key=value, such as "learning_rate=1e-4"')
         given = {key: yaml_value(text, where=f"--set {key}")}
         check_config(given, SCHEMA, where="--set")
+        given = whole_numbers(given, SCHEMA)
         values |= given
     try:
         return training_config(values)

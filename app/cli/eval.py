@@ -206,11 +206,15 @@ def _number(value: float | None) -> str:
 
 
 def _after(prepared: Prepared, found: list[Evaluated], looks: str) -> list[str]:
-    from eval.benchmarks import at_chance, without_numbers
+    from eval.benchmarks import at_chance, beginnings_cut, without_numbers
     from eval.lacking import lacking
+    from eval.measuring import fields_of_no_item
 
     lines = [visible(note) for note in prepared.notes]
     lines += [visible(line) for one in found for line in without_numbers(one.folder)]
+    lines += [visible(f"{one.subject.label}: {line}") for one in found for line in beginnings_cut(one.folder)]
+    for name in fields_of_no_item(found[0].folder, prepared.job.suite.slices):
+        lines.append(visible(f"slices: no item has the field {name}; its scores are those of all"))
     lines += [visible(f"{one.subject.label}: {line}") for one in found for line in lacking(one.folder)]
     exam = prepared.job.exam.exam
     if exam.limit is not None:

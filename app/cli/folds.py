@@ -56,12 +56,14 @@ def _several(text: str) -> int:
 def run(args: Namespace) -> int:
     require(TRAINING, "eval")
     from curation.folds import make_folds
+    from eval.measuring import Trust, check_metrics
     from eval.suite import load_suite
 
     here, store = stored(args)
     where = evaluation_place(args)
     suite = load_suite(args.suite, where.near)
     _refuse_other_exams(suite)
+    check_metrics(suite, Trust(here.root))
     config, _ = chosen_config(args)
     version = store.resolve(args.ref or "latest")
     folds = make_folds(store, version, args.folds)

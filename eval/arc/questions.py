@@ -35,9 +35,15 @@ def load_benchmark(path: Path) -> Benchmark:
 
 def _benchmark(path: Path, read: EvaluationSet) -> Benchmark:
     questions = []
+    ids: set[str] = set()
     for number, item in enumerate(read.items, start=1):
         if len(item.choices) < 2 or item.right is None:
             what = "has no choices" if len(item.choices) < 2 else "has an answer that names none of its choices"
             raise DataError(f'{path}: item {number} ("{item.id}") {what}; a benchmark needs question, choices, answer')
+        if len(set(item.labels)) < len(item.labels):
+            raise DataError(f'{path}: item {number} ("{item.id}") has two choices of one label; repair its labels')
+        if item.id in ids:
+            raise DataError(f'{path}: item {number} has the id "{item.id}" of one before; give each an id of its own')
+        ids.add(item.id)
         questions.append(Question(item.id, item.stem, item.choices, item.labels, item.right))
     return Benchmark(path.name.split(".")[0], read.sha256, tuple(questions))

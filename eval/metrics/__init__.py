@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from curation.errors import ConfigError, did_you_mean
+from curation.errors import ConfigError, DataError, did_you_mean
 from curation.user_code import USE
 from eval.metrics.behaviour import length_ratio, refusal_rate, repetition_rate
 from eval.metrics.calibration import aurc, auroc, brier, ece
@@ -15,7 +16,7 @@ from eval.metrics.likelihood import bits_per_char, perplexity
 from eval.metrics.machine_translation import bleu, chrf
 from eval.metrics.matching import exact_match, token_f1
 from eval.metrics.metric import Items, Measured, Metric
-from eval.metrics.own import own_metric
+from eval.metrics.own import load_own, own_metric
 from eval.metrics.rouge import rouge
 from eval.metrics.support import name_support, number_support
 from eval.metrics.validity import json_valid, python_parses, regex_match
@@ -48,6 +49,21 @@ METRICS: Final[Mapping[str, Metric]] = {
 }
 
 
+_ONE: Final = Items(
+    ["x"],
+    references=[["x"]],
+    contexts=["x"],
+    logprob=[-1.0],
+    tokens=[1],
+    characters=[1],
+    labels=["x"],
+    options=[["x", "y"]],
+    option_logprobs=[[-1.0, -2.0]],
+    confidence=[-1.0],
+    right=[1.0],
+)
+
+
 def measure(
     name: str,
     items: Items,
@@ -63,9 +79,23 @@ def measure(
     check_name(name)
     if name in METRICS:
         return METRICS[name](items, options or {})
+    return own_metric(name, items, options or {}, _workspace(name, root), trusted)
+
+
+def check_options(name: str, options: Mapping[str, Any], *, root: Path | None = None, trusted: bool = False) -> None:
+    """ConfigError for what `measure` would refuse of any answers: known before a model is asked for the first one."""
+    check_name(name)
+    if name not in METRICS:
+        load_own(name, options, _workspace(name, root), trusted)
+        return
+    with suppress(DataError):
+        METRICS[name](_ONE, options)
+
+
+def _workspace(name: str, root: Path | None) -> Path:
     if root is None:
         raise ConfigError(f"metric {name}: your own metrics are files of a workspace; run inside one")
-    return own_metric(name, items, options or {}, root, trusted)
+    return root
 
 
 def check_name(name: str) -> None:

@@ -17,6 +17,13 @@ from eval.metrics.metric import Items, Measured, mean_of, take
 Scorer = Callable[[list[str], list[list[str]]], Sequence[Any]]
 
 
+def load_own(use: str, options: Mapping[str, Any], root: Path, trusted: bool) -> tuple[UserCode, dict[str, Any]]:
+    """The code of `use`, and its options; ConfigError where there is none, or nobody has consented to run it."""
+    chosen = take(options, use, trust=None, higher_is_better=True, key=None)
+    consent = Consent(chosen["trust"], trusted, "in the suite, or give --trust-metrics")
+    return load_function("metric", use, root, consent), chosen
+
+
 def own_metric(use: str, items: Items, options: Mapping[str, Any], root: Path, trusted: bool) -> Measured:
     """Scores of `use` (MODULE:NAME, a file of the workspace at `root`), whose mean is the corpus value.
 
@@ -25,10 +32,7 @@ def own_metric(use: str, items: Items, options: Mapping[str, Any], root: Path, t
     asked item by item. Options: trust (sha256 of the file, as for stages), higher_is_better (true), key (which
     result of an evaluate.Metric, if it gives several).
     """
-    chosen = take(options, use, trust=None, higher_is_better=True, key=None)
-    code = load_function(
-        "metric", use, root, Consent(chosen["trust"], trusted, "in the suite, or give --trust-metrics")
-    )
+    code, chosen = load_own(use, options, root, trusted)
     rows = [i for i, text in enumerate(items.outputs) if text is not None]
     given = items.references or [None] * len(items)
     outputs, references = [items.outputs[i] or "" for i in rows], [list(given[i] or ()) for i in rows]
