@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 
 class CurateError(Exception):
@@ -51,8 +52,14 @@ class StoreBusyError(StoreError):
     exit_code = 6
 
 
+_SHOWN: Final = 40  # known words in one line
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` for the closest known word, else `; known: a, b, c`."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f'; did you mean "{close[0]}"?' if close else f"; known: {', '.join(names)}"
+    if close:
+        return f'; did you mean "{close[0]}"?'
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"; known: {', '.join(names[:_SHOWN])}{more}"

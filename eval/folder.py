@@ -131,7 +131,7 @@ class EvalFolder:
         name = str(self.run.settings.get("suite", ""))
         from eval.suite import SCHEMA, suite_of  # ARC and generation come along; a list of evaluations needs neither
 
-        return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE))
+        return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE), stored=True)
 
     def items(self, columns: list[str] | None = None) -> Any:
         return self._table("items", columns)

@@ -134,11 +134,14 @@ def load_suite(ref: str | None, root: Path) -> Suite:
     raise ConfigError(f'suite "{named}": neither {FOLDER}/{named}.yaml nor a file{hint}')
 
 
-def suite_of(values: Mapping[str, Any], name: str, *, where: str = "suite") -> Suite:
-    """The suite of plain values, such as a stored one."""
+def suite_of(values: Mapping[str, Any], name: str, *, where: str = "suite", stored: bool = False) -> Suite:
+    """The suite of plain values. stored: that of an evaluation, which is read though it names one twice."""
     check_config(dict(values), SCHEMA, where=where)
     try:
-        return _suite(values, name)
+        made = _suite(values, name)
+        if not stored:
+            _refuse_doubles(made)
+        return made
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -153,13 +156,6 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         given |= {key: tuple(values[key])} if key in values else {}
     given |= {"about": " ".join(values["about"].split())} if "about" in values else {}
     made = Suite(name=name, **given, **_parts(values))
-    _once("metrics", [choice.name for choice in made.metrics], "keep one")
-    _once(
-        "benchmarks",
-        [choice.label for choice in made.benchmarks],
-        "keep one, or give one a file and a name: of its own",
-    )
-    _check_labels(made.labels)
     for choice in made.metrics:
         from eval.metrics import check_name  # with all metrics behind it, which most readers of a suite do not need
 
@@ -170,6 +166,16 @@ def _suite(values: Mapping[str, Any], name: str) -> Suite:
         hint = did_you_mean(made.primary.metric, [choice.name for choice in made.metrics])
         raise ConfigError(f'primary.metric: "{made.primary.metric}" is not among the metrics{hint}')
     return made
+
+
+def _refuse_doubles(made: Suite) -> None:
+    _once("metrics", [choice.name for choice in made.metrics], "keep one")
+    _once(
+        "benchmarks",
+        [choice.label for choice in made.benchmarks],
+        "keep one, or give one a file and a name: of its own",
+    )
+    _check_labels(made.labels)
 
 
 def _once(key: str, names: Sequence[str], what: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from app.cli import COMMANDS, main
-from curation.errors import ConfigError, CurateError, DataError, LeakError, StoreBusyError
+from curation.errors import ConfigError, CurateError, DataError, LeakError, StoreBusyError, did_you_mean
 
 Capture = pytest.CaptureFixture[str]
 # What --help may not import: each costs more than the whole of --help may take.
@@ -207,3 +207,9 @@ def test_an_argument_that_is_not_utf8_is_one_line(argv: list[str], tmp_path: Pat
 def test_an_option_given_twice_is_refused(capsys: Capture) -> None:
     assert main(["export", "--to", "a", "--format", "alpaca", "--to", "b"]) == 2
     assert capsys.readouterr().err == "curate export: --to: is given twice; leave one out\n"
+
+
+def test_known_words_are_named_up_to_a_line() -> None:
+    assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b"
+    many = did_you_mean("zzz", [f"task_{number:05}" for number in range(5_000)])
+    assert many.endswith("task_00039 and 4,960 more")

@@ -158,6 +158,12 @@ def test_what_is_wrong_with_a_suite_is_one_line(values: dict[str, Any], said: st
     assert "\n" not in str(caught.value)
 
 
+def test_a_stored_suite_is_read_though_it_names_one_twice() -> None:
+    """An evaluation of before the rule must not stand in the way of every comparison of its run."""
+    values = {"metrics": ["chrf", "chrf"], "benchmarks": [{"name": "arc-easy"}] * 2, "labels": ["yes", "Yes"]}
+    assert len(suite_of(values, "s", stored=True).benchmarks) == 2
+
+
 def test_benchmarks_that_are_asked_otherwise_have_names_of_their_own() -> None:
     """Scores are kept by that name: of two that shared one, the questions were counted together."""
     asked = [
