@@ -109,7 +109,9 @@ def test_test_items_stay_out_unless_asked_for(here: Workspace, capsys: Capture) 
     curate(here, capsys, "tag", "1", "--export", "r.jsonl", "--as", "ana")
     evaluation(run_place(here).experiments, items=8, split="test")
     words = ("tag", "2", "--import", "r.jsonl", "--as", "file", "--json")
-    assert json.loads(curate(here, capsys, *words)[1])["used"] == 0
+    code, out, _ = curate(here, capsys, *words)
+    assert code == 2
+    assert "holds outputs of the test split alone" in json.loads(out)["error"]
     assert json.loads(curate(here, capsys, *words, "--final")[1])["used"] == 3
 
 

@@ -23,8 +23,11 @@ def curve(
             x=alt.X("step:Q", title="step"),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color("metric:N" if one else "run:N", title=None),
-            strokeDash=alt.StrokeDash("metric:N", title=None),
-            shape=alt.Shape("metric:N", title=None),  # a loss that was measured once is a point, and no line
+            # Dashes without a legend of their own: beside that of the shapes it would name each metric twice.
+            strokeDash=alt.condition(alt.datum.metric == metrics[0], alt.value([1, 0]), alt.value([4, 3])),
+            detail=alt.Detail("metric:N"),
+            # A loss that was measured once is a point, and no line; of one run its colour tells it.
+            shape=alt.value("circle") if one else alt.Shape("metric:N", title=None),
             tooltip=tooltips("run", "metric", "step", alt.Tooltip("value:Q", format=".4g")),
         )
     )
