@@ -11,6 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import orjson
+import pyarrow.compute as pc
 
 from curation.records import sides
 from curation.row_losses import read_row_losses
@@ -59,8 +60,9 @@ class Neighbours:
 
 def training_rows(store: Store, version: VersionInfo, run: Path | None = None) -> list[TrainingRow]:
     """The rows of a version's train split, each record once, in build order; losses where the run stored them."""
-    ledger = store.table(version, "ledger", ["row_id", "source", "line", "verdict", "split"]).to_pylist()
-    kept = {e["row_id"]: e for e in reversed(ledger) if e["verdict"] == "kept" and e["split"] == "train"}
+    ledger = store.table(version, "ledger", ["row_id", "source", "line", "verdict", "split"])
+    train = ledger.filter(pc.and_(pc.equal(ledger["verdict"], "kept"), pc.equal(ledger["split"], "train")))
+    kept = {entry["row_id"]: entry for entry in reversed(train.to_pylist())}
     stored = {row["row_id"]: row["record"] for row in store.rows(version, list(kept)).to_pylist()}
     notes = _notes(store, version)
     losses = {row.row_id: row.last for row in read_row_losses(run)} if run is not None else {}

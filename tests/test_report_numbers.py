@@ -23,8 +23,8 @@ from curation.store.journal import open_journal
 from curation.store.looks import add_look
 from curation.workspace import Workspace
 from reports.charts import evaluation as charts
-from reports.document import Document, Figure, Table, Text
-from reports.report import document
+from reports.document import Block, Document, Figure, Table, Text
+from reports.report import document, sections_alone
 from reports.sections.subject import Subject, subject
 from reports.sections.training import thinned
 from tests.compared import row
@@ -321,6 +321,30 @@ def test_the_data_is_that_of_the_files(made: Workspace, page: Document) -> None:
     assert sum(int(rows.replace(",", "")) for _, rows, _ in splits.rows) == len(lines)
     validation = next(rows for split, rows, _ in splits.rows if split == "validation")
     assert int(validation) == len(read(made, "experiment_005"))
+
+
+def test_what_is_made_before_the_comparison_is_what_is_made_after_it(made: Workspace, page: Document) -> None:
+    early: dict[str, list[Block]] = {}
+    drawn: list[str] = []
+    of = subject(
+        made,
+        made.root,
+        [],
+        alone=lambda one: early.update(sections_alone(one, lambda figure: drawn.append(figure.name))),
+    )
+    late = {section.title: section.blocks for section in page.sections}
+    assert {"lengths", "confidence", "reliability", "risk"} <= set(drawn)
+    for name, blocks in early.items():
+        for one, two in zip(blocks, late[name], strict=True):
+            assert (
+                (one.chart.to_dict() == two.chart.to_dict())
+                if isinstance(one, Figure) and isinstance(two, Figure)
+                else one == two
+            )
+    again: list[str] = []
+    whole = document(of, lambda figure: again.append(figure.name), early)
+    assert [section.title for section in whole.sections] == [section.title for section in page.sections]
+    assert sorted([*drawn, *again]) == sorted(figure.name for figure in page.figures())
 
 
 def test_every_chart_holds_the_numbers_of_its_table(made: Workspace, page: Document) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import re
 import shutil
@@ -10,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -171,14 +171,7 @@ def test_a_folder_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_missing_extras_name_the_install_line(
     made: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = builtins.__import__
-
-    def absent(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "vl_convert":
-            raise ModuleNotFoundError("No module named 'vl_convert'", name="vl_convert")
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    monkeypatch.setattr("app.cli.extras.find_spec", lambda name: None if name == "vl_convert" else find_spec(name))
     assert report(made, "002") == 2
     assert 'curate report: vl_convert is not installed; pip install "curate[app]"' in capsys.readouterr().err
 

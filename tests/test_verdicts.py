@@ -16,7 +16,7 @@ from eval.folder import EvalFolder
 from eval.measuring import Trust, measured
 from eval.recompute import write_numbers
 from eval.suite import MetricChoice, Suite, suite_of
-from reports.tables.evaluation import risk_coverage
+from reports.tables.evaluation import confidence, risk_coverage
 from tests.compared import SUITE, built, right_at, run_of, sit
 
 AUROC: dict[str, Any] = {**SUITE, "metrics": ["exact_match", "auroc", "aurc"], "primary": {"metric": "exact_match"}}
@@ -73,7 +73,7 @@ def test_peoples_verdicts_are_what_is_right(
     risks = [1, 1, 2 / 3, 2.5 / 4]
     assert after["aurc"]["value"] == pytest.approx(sum(risks) / 4)
     assert after["exact_match"] == before["exact_match"]
-    assert len(risk_coverage(folder)) == 4
+    assert len(risk_coverage(confidence(folder))) == 4
     assert main(["-C", str(root), "eval", "--recompute", "001"]) == 0
     assert "largest difference 0" in capsys.readouterr().out
 

@@ -10,6 +10,7 @@ from curation.errors import ConfigError
 
 MODEL: Final = ("torch", "transformers", "peft")
 TRAINING: Final = (*MODEL, "accelerate", "bitsandbytes")
+DRAWING: Final = ("altair", "vl_convert")
 
 
 def require(modules: Sequence[str], extra: str) -> None:

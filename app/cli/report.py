@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.arguments import Parser
+from app.cli.extras import DRAWING, require
 from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import LINES, next_commands, visible
@@ -48,17 +49,24 @@ def _report(args: Namespace, pictures: Drawing) -> int:
     from app.cli.progress import progress
     from curation.workspace import find_workspace
     from eval.compare.comparison import Settings
-    from reports.report import require_drawing, write_report
+    from reports.report import Made, sections_alone, write_report
     from reports.sections.subject import subject
 
-    require_drawing()
+    require(DRAWING, "app")
     here, told = find_workspace(folder(args)), progress()
     near = here.root if here else folder(args)
+    made: Made = {}
+
+    def alone(uncompared: Subject) -> None:
+        nonlocal made
+        made = sections_alone(uncompared, pictures.add)
+        told.stage("comparing")
+
     try:
         told.stage("reading")
-        of = subject(here, near, args.runs, Settings(suite=args.suite))
-        told.stage("drawing")
-        written = write_report(of, folder(args) / args.to if args.to else near / FOLDER, pictures)
+        of = subject(here, near, args.runs, Settings(suite=args.suite), alone)
+        told.stage("writing")
+        written = write_report(of, folder(args) / args.to if args.to else near / FOLDER, pictures, made)
     finally:
         told.stop()
     data = {

@@ -130,8 +130,8 @@ def confidence(of: Subject) -> list[Block]:
     if metric is None or sure.empty:
         return [Text("No output has both log-probabilities and a verdict, so its confidence says nothing.", "note")]
     about = f"Right: {metric} of at least 0.5. Confidence: geometric mean probability of an output's tokens."
-    bins = tables.reliability(folder, metric)
-    coverage = tables.risk_coverage(folder, metric)
+    bins = tables.reliability(sure)
+    coverage = tables.risk_coverage(sure)
     return [
         Text(f"{about} {len(sure):,} outputs, {int(sure['right'].sum()):,} of them right."),
         Figure("confidence", charts.confidence(sure), "Outputs by confidence, right and wrong."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,10 +76,16 @@ class Subject:
         return found
 
 
-def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settings: Settings | None = None) -> Subject:
+def subject(
+    workspace: Workspace | None,
+    near: Path,
+    refs: Sequence[str],
+    settings: Settings | None = None,
+    alone: Callable[[Subject], None] = lambda uncompared: None,
+) -> Subject:
     """What `refs` name as `curate compare` does; the last run named, or the newest, is the one reported on.
 
-    ConfigError where there is no such run.
+    `alone` is given it before it is compared, which takes longest. ConfigError where there is no such run.
     """
     root = workspace.root if workspace else near
     place = run_place(workspace, near)
@@ -91,10 +97,9 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
     store = open_store(workspace.store_path) if workspace and (workspace.store_path / "CURRENT").exists() else None
     settings = replace(settings or Settings(), people=scores_of(place, root))
     evaluation, no_evaluation = _evaluation(folder, run, settings.suite)
-    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
     version, no_version = _version(store, run)
     journal = open_journal(place.journal) if place.journal.is_file() else None
-    return Subject(
+    found = Subject(
         root,
         place,
         folder,
@@ -102,8 +107,8 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
         state_now(folder, run),
         evaluation,
         no_evaluation,
-        comparison,
-        no_comparison,
+        None,
+        "not yet",
         version,
         no_version,
         store,
@@ -111,6 +116,9 @@ def subject(workspace: Workspace | None, near: Path, refs: Sequence[str], settin
         load_taxonomy(root),
         (*refs, *(("--suite", settings.suite) if settings.suite else ())),
     )
+    alone(found)
+    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
+    return replace(found, comparison=comparison, no_comparison=no_comparison)
 
 
 def _split(folder: EvalFolder) -> object:

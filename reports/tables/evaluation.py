@@ -48,29 +48,31 @@ def confidence(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:
 
     People say what is right where they judged any output of this evaluation, else the metric from .5 on.
     """
-    table = outputs(folder, metric)
+    table = folder.predictions(["prediction_id", "item_id", "logprob_mean"]).to_pandas()
     if said := folder.verdicts():
         table["value"] = table["prediction_id"].map(said)
-    table = table.dropna(subset=["confidence", "value"])
-    values = {"item_id": table["item_id"], "confidence": np.exp(table["confidence"]), "right": table["value"] >= 0.5}
+    else:
+        table = table.merge(item_values(folder, metric), on="item_id", how="left")
+    table = table.dropna(subset=["logprob_mean", "value"])
+    values = {"item_id": table["item_id"], "confidence": np.exp(table["logprob_mean"]), "right": table["value"] >= 0.5}
     return pd.DataFrame(values).astype({"right": int}).reset_index(drop=True)
 
 
-def reliability(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:
-    """confidence (mean of a bin), right (share), n: tenths of the outputs by confidence, lowest first.
+def reliability(sure: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of `confidence`, tenths, the least sure first: confidence (mean), right (share), n.
 
     Bins of equal size: with bins of equal width nearly all outputs of a sure model lie in one.
     """
-    table = confidence(folder, metric).sort_values("confidence", kind="stable")
+    table = sure.sort_values("confidence", kind="stable")
     edges = np.linspace(0, len(table), min(_BINS, max(1, len(table))) + 1).astype(int)
     parts = [table.iloc[low:high] for low, high in pairwise(edges) if high > low]
     rows = [(part["confidence"].mean(), part["right"].mean(), len(part)) for part in parts]
     return pd.DataFrame(rows, columns=["confidence", "right", "n"])
 
 
-def risk_coverage(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:
-    """coverage, risk: the share of wrong outputs among the surest ones, as more and more of them are answered."""
-    table = confidence(folder, metric).sort_values("confidence", ascending=False, kind="stable")
+def risk_coverage(sure: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of `confidence`: coverage, and risk, the share wrong among the surest as more of them are answered."""
+    table = sure.sort_values("confidence", ascending=False, kind="stable")
     answered = np.arange(1, len(table) + 1)
     risk = (1 - table["right"]).cumsum().to_numpy() / answered if len(table) else np.array([])
     return pd.DataFrame({"coverage": answered / max(1, len(table)), "risk": risk})

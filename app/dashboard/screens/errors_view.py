@@ -41,10 +41,10 @@ def show() -> None:
         charted(charts.confidence(sure), sure, "confidence")
         left, right = st.columns(2)
         with left:
-            table = tables.reliability(folder, metric)
+            table = tables.reliability(sure)
             charted(charts.reliability(table), table, "reliability")
         with right:
-            table = tables.risk_coverage(folder, metric)
+            table = tables.risk_coverage(sure)
             charted(charts.risk_coverage(table), table, "risk and coverage")
     error_places.by_slice(folder)
     error_places.over_runs(folder)
