@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +11,13 @@ import yaml
 
 from curation.config_file import load_config
 from curation.errors import ConfigError, did_you_mean
+from curation.store.files import disk_errors, replace_file
+from curation.store.locking import WriterLock
 from curation.store.tags import OK
 
 FILE: Final = "taxonomy.yaml"
+LOCK: Final = "taxonomy.lock"  # in the store's folder; held while the file is changed
+_WAIT_S: Final = 30.0
 VERDICT: Final = "verdict"  # the tag of an event whose value is one of VERDICTS
 NOTE: Final = "note"  # the tag of an event that is a free note and nothing else
 VERDICTS: Final[Mapping[str, float | None]] = {"correct": 1.0, "partly": 0.5, "wrong": 0.0, "cannot judge": None}
@@ -109,16 +112,29 @@ def load_taxonomy(root: Path) -> Taxonomy:
 
 
 def save_taxonomy(root: Path, taxonomy: Taxonomy) -> Path:
-    """Write it, all or nothing."""
+    """Write it, all or nothing; it is on disk when this returns."""
     path = root / FILE
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        text = yaml.safe_dump(_as_yaml(taxonomy), sort_keys=False, allow_unicode=True, width=110)
-        unfinished.write_text(_HEAD + text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    text = yaml.safe_dump(_as_yaml(taxonomy), sort_keys=False, allow_unicode=True, width=110)
+    with disk_errors(path, "it stays as it was"):
+        replace_file(path, (_HEAD + text).encode())
     return path
+
+
+def edit_taxonomy(root: Path, store: Path, change: Callable[[Taxonomy], Taxonomy]) -> Taxonomy:
+    """Read, change and write it while nobody else does, so that of two edits at once none is lost.
+
+    StoreBusyError where somebody holds it for long; a change that is refused leaves the file as it was.
+    """
+    with disk_errors(store, "the taxonomy stays as it was"):
+        store.mkdir(parents=True, exist_ok=True)
+        lock = WriterLock(store / LOCK)
+        lock.acquire(_WAIT_S)
+    try:
+        changed = change(load_taxonomy(root))
+        save_taxonomy(root, changed)
+        return changed
+    finally:
+        lock.release()
 
 
 def add(old: Taxonomy, name: str, tag: TagDefinition, **why: str) -> Taxonomy:

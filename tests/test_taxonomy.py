@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 
 from app.cli import main
 from curation.errors import ConfigError
+from curation.store.files import TEMP_PREFIX
 from curation.store.journal import open_journal
 from curation.store.tags import OK, Tag, add_tags, new_id
 from curation.workspace import init_workspace
@@ -18,7 +22,9 @@ from eval.taxonomy import (
     RESERVED_KEYS,
     VERDICT,
     TagDefinition,
+    Taxonomy,
     add,
+    edit_taxonomy,
     load_taxonomy,
     merge,
     rename,
@@ -130,3 +136,43 @@ def test_what_could_not_be_read_again_is_not_written(
     assert main(["-C", str(here.root), "taxonomy", *words]) == 2
     assert "write one" in capsys.readouterr().err
     assert load_taxonomy(here.root) == DEFAULT
+
+
+def test_of_two_edits_at_once_none_is_lost(tmp_path: Path) -> None:
+    reading, second = Event(), Event()
+
+    def slow(old: Taxonomy) -> Taxonomy:
+        reading.set()
+        assert second.wait(20)
+        sleep(0.3)  # long enough for another edit to read the file and write it, were it let
+        return add(old, "first", TagDefinition("x"))
+
+    def other() -> None:
+        assert reading.wait(20)
+        second.set()
+        edit_taxonomy(tmp_path, tmp_path / "store", lambda old: add(old, "second", TagDefinition("x")))
+
+    with ThreadPoolExecutor(2) as both:
+        first, then = both.submit(edit_taxonomy, tmp_path, tmp_path / "store", slow), both.submit(other)
+        first.result()
+        then.result()
+    found = load_taxonomy(tmp_path)
+    assert {"first", "second"} <= set(found.tags)
+    assert [change.version for change in found.history] == [2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store", FILE]
+
+
+def test_a_taxonomy_that_cannot_be_written_is_one_line_and_an_edit_that_is_refused_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = init_workspace(tmp_path / "w")
+    (here.root / f"{TEMP_PREFIX}{FILE}").mkdir()
+    words = ["-C", str(here.root), "taxonomy", "rename", "tone", "manner", "--as", "ana"]
+    assert main(words) == 3
+    assert "it stays as it was" in capsys.readouterr().err
+    (here.root / f"{TEMP_PREFIX}{FILE}").rmdir()
+    assert main(words) == 0
+    before = (here.root / FILE).read_bytes()
+    assert main(words) == 2
+    assert (here.root / FILE).read_bytes() == before
+    assert main([*words[:-4], "manner", "tone", "--as", "bea"]) == 0  # and the lock was given back

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.cli.arguments import Parser
 from app.cli.output import emit
 from app.cli.patch_list import count_of_rows, drop_patch, list_patches, show_patch
+from app.cli.person import person
 from app.cli.place import folder, stored, workspace
 from app.cli.render import next_commands, quote, visible
 from curation.errors import ConfigError, did_you_mean
@@ -149,17 +150,7 @@ def _author(args: Namespace) -> Author:
     if not (args.reason or "").strip():
         raise ConfigError("add: say why with --reason TEXT; it stays with every entry")
     tags = tuple(tag.strip() for tag in (args.tags or "").split(",") if tag.strip())
-    name = args.author or _login()
-    return Author(name, datetime.now(UTC).isoformat(timespec="seconds"), args.reason, tags)
-
-
-def _login() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise ConfigError("add: your name is not known here; say it with --as NAME") from None
+    return Author(person(args), datetime.now(UTC).isoformat(timespec="seconds"), args.reason, tags)
 
 
 def _targets(args: Namespace, root: Path, store: Store, version: VersionInfo) -> list[Target]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import Namespace
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
+from app.cli.person import person
 from app.cli.place import workspace
 from app.cli.tag_adjudicate import adjudicate, check
 from app.cli.tag_endpoint import judge_by_endpoint
@@ -77,11 +77,11 @@ def run(args: Namespace) -> int:
     from eval.taxonomy import load_taxonomy
 
     check(args)
+    author = person(args)
     here = workspace(args)
     settings = _settings(args)
     place = run_place(here)
     folders = _evaluations(place.experiments, args.runs, test_too=args.final)
-    author = args.author or getpass.getuser()
     with open_journal(place.journal) as journal:
         if args.pairs:
             return judge_pairs(args, folders, journal, author)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
 
 from app.cli.render import Screen, clip, quote, visible
@@ -168,7 +169,12 @@ def say(*lines: str) -> None:
 
 
 def read() -> str | None:
-    """A line; None at the end of the input."""
-    print("> ", end="", file=sys.stderr, flush=True)
-    line = sys.stdin.readline()
-    return line.strip() if line else None
+    """A line; None at the end of the input. One that is not UTF-8 is asked for again."""
+    if isinstance(sys.stdin, TextIOWrapper) and sys.stdin.errors == "strict":
+        sys.stdin.reconfigure(errors="surrogateescape")
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not any("\ud800" <= letter <= "\udfff" for letter in line):
+            return line.strip() if line else None
+        say("that line is not UTF-8, and was not taken; write it again")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.cli.arguments import Parser
 from app.cli.output import emit
+from app.cli.person import person
 from app.cli.place import workspace
 from app.cli.render import Cell, page, visible
 from curation.errors import ConfigError, did_you_mean
@@ -42,19 +44,18 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from eval.taxonomy import FILE, load_taxonomy, save_taxonomy
+    from eval.taxonomy import FILE, edit_taxonomy, load_taxonomy
 
     action = args.action or "show"
     if action not in _ACTIONS:
         raise ConfigError(f'"{action}" is not something taxonomy does{did_you_mean(action, _ACTIONS)}')
     here = workspace(args)
-    taxonomy = load_taxonomy(here.root)
     said = []
-    if action == "init" and (here.root / FILE).exists():
-        raise ConfigError(f"{here.root / FILE}: exists already; edit it, or change it with curate taxonomy")
-    if action != "show":
-        taxonomy = taxonomy if action == "init" else _changed(args, action, taxonomy)
-        said = [f"{visible(str(save_taxonomy(here.root, taxonomy)))}: {taxonomy.name}, {len(taxonomy.tags)} tags"]
+    if action == "show":
+        taxonomy = load_taxonomy(here.root)
+    else:
+        taxonomy = edit_taxonomy(here.root, here.store_path, _change(args, action, here.root / FILE))
+        said = [f"{visible(str(here.root / FILE))}: {taxonomy.name}, {len(taxonomy.tags)} tags"]
     given = _given(here, taxonomy)
     keys = {name: key for key, name in taxonomy.hotkeys().items()}
     rows: list[list[Cell]] = [
@@ -73,10 +74,22 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _changed(args: Namespace, action: str, old: Taxonomy) -> Taxonomy:
+def _change(args: Namespace, action: str, file: Path) -> Callable[[Taxonomy], Taxonomy]:
+    """What the command does to the taxonomy that it finds, once nobody else changes it."""
+    author = "" if action == "init" else person(args)
+
+    def init(found: Taxonomy) -> Taxonomy:
+        if file.exists():
+            raise ConfigError(f"{file}: exists already; edit it, or change it with curate taxonomy")
+        return found
+
+    return init if action == "init" else lambda old: _changed(args, action, old, author)
+
+
+def _changed(args: Namespace, action: str, old: Taxonomy, author: str) -> Taxonomy:
     from eval.taxonomy import TagDefinition, add, merge, rename, split
 
-    why = {"by": args.author or getpass.getuser(), "reason": args.reason}
+    why = {"by": author, "reason": args.reason}
     names: list[str] = args.names
     if action == "add" and len(names) == 1 and args.definition:
         return add(old, names[0], TagDefinition(args.definition, hotkey=args.hotkey), **why)

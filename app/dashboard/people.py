@@ -8,7 +8,9 @@ from typing import Any
 import streamlit as st
 
 from app.dashboard.place import here
-from app.dashboard.plain import plain
+from app.dashboard.plain import plain, refused
+from curation.errors import CurateError
+from eval.review.names import reviewer_name
 
 
 def signed_in() -> str:
@@ -35,13 +37,18 @@ def configured() -> bool:
 
 
 def author(place: Any, key: str = "author") -> str:
-    """Under whose name judgements are stored. Who is logged in cannot take another's."""
+    """Under whose name judgements are stored, "" for none yet. Who is logged in cannot take another's."""
     name = signed_in()
     if name:
         with place:
             plain(name, "your name")
-        return name
-    return str(place.text_input("your name", key=key, value=st.query_params.get("as", "")) or "")
+    else:
+        name = str(place.text_input("your name", key=key, value=st.query_params.get("as", "")) or "")
+    try:
+        return reviewer_name(name) if name.strip() else ""
+    except CurateError as error:
+        refused(error)
+        return ""
 
 
 def _user() -> dict[str, Any]:

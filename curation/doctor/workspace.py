@@ -155,7 +155,7 @@ def _journal(here: Workspace) -> Iterator[Finding]:
 
 
 def _locks(here: Workspace) -> Iterator[Finding]:
-    held = [(name, holder(here.store_path / name)) for name in ("writer.lock", "journal.sqlite.lock")]
+    held = [(name, holder(here.store_path / name)) for name in ("writer.lock", "journal.sqlite.lock", "taxonomy.lock")]
     held += [
         (f"{folder.name}/.running", holder(folder / ".running")) for folder in list_runs(run_place(here).experiments)
     ]

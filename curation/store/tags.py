@@ -59,16 +59,25 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def add_tags(journal: Journal, tags: Iterable[Tag], draws: Sequence[Draw] = ()) -> int:
+class JudgedBeforeError(DataError):
+    """The author said something else of the prediction, which holds."""
+
+
+def add_tags(journal: Journal, tags: Iterable[Tag], draws: Sequence[Draw] = (), *, once: bool = False) -> int:
     """Append the events, and the draws they answer, all or none; tags already stored are left out.
 
     Gives how many tags were new; where none was, the draws are taken to be stored too.
 
     What this has returned from is on disk. DataError for an id that another event has, or an undo of what is not there.
+    once: JudgedBeforeError where an author has judged the prediction otherwise and did not take it back; nobody can
+    say so better than the one who writes, since another process may have written a moment ago.
     """
+    tags = list(tags)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     new = 0
     with journal.writing() as con:
+        if once:
+            _check_first(con, tags)
         for tag in tags:
             if tag.undoes:
                 _check_undo(con, tag)
@@ -162,6 +171,19 @@ def _insert_draws(con: sqlite3.Connection, draws: Sequence[Draw], now: str) -> N
     con.executemany(
         "insert into draws (prediction_id, run, author, queue, probability, time) values (?, ?, ?, ?, ?, ?)", rows
     )
+
+
+def _check_first(con: sqlite3.Connection, tags: Sequence[Tag]) -> None:
+    ids = {tag.id for tag in tags}
+    for run, prediction, author, kind in {(tag.run, tag.prediction_id, tag.author, tag.kind) for tag in tags}:
+        held = con.execute(
+            "select id from tags as held where run = ? and prediction_id = ? and author = ? and kind = ?"
+            " and undoes = '' and not exists (select 1 from tags as undo where undo.run = held.run"
+            " and undo.prediction_id = held.prediction_id and undo.undoes = held.id)",
+            (run, prediction, author, kind),
+        )
+        if any(one not in ids for (one,) in held.fetchall()):
+            raise JudgedBeforeError(f"prediction {prediction}: was judged by {author} before; undo that first")
 
 
 def _check_undo(con: sqlite3.Connection, tag: Tag) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from curation.errors import ConfigError
 from curation.store.journal import Journal
 from curation.store.tags import Tag, add_tags, new_id, tags
 from eval.review.frame import Frame
 from eval.review.judgement import Judgement, events_of
+from eval.review.names import reviewer_name
 from eval.review.people import FINAL, people
 from eval.taxonomy import Taxonomy
 
@@ -18,8 +18,7 @@ def decide(frame: Frame, journal: Journal, taxonomy: Taxonomy, author: str, said
 
     An earlier decision of the same author is taken back; that of another stays on record, and holds no longer.
     """
-    if not author.strip():
-        raise ConfigError("a decision needs a name; say --as NAME")
+    author = reviewer_name(author)
     run = frame.run_of(frame.shown(said.prediction_id).prediction_id)
     earlier = [
         e for e in tags(journal, run, kinds=(FINAL,)) if (e.author, e.prediction_id) == (author, said.prediction_id)
@@ -33,7 +32,8 @@ def decide(frame: Frame, journal: Journal, taxonomy: Taxonomy, author: str, said
 
 def take_back(journal: Journal, author: str, prediction_id: str) -> bool:
     """Take back an author's decision about an output; False where there is none."""
-    held = [e for e in tags(journal, kinds=(FINAL,)) if (e.author, e.prediction_id) == (author, prediction_id)]
+    who = (reviewer_name(author), prediction_id)
+    held = [e for e in tags(journal, kinds=(FINAL,)) if (e.author, e.prediction_id) == who]
     add_tags(journal, [_taken_back(event) for event in held])
     return bool(held)
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from curation.errors import ConfigError
 from curation.store.tags import OK, Kind, Tag, new_id
 from eval.taxonomy import NOTE, VERDICT, Taxonomy
 
@@ -33,11 +34,22 @@ def events_of(said: Judgement, run: str, taxonomy: Taxonomy, author: str, kind: 
         what = [(OK, "", ""), *what]
     for tag, value, _ in what:
         taxonomy.check(tag, value)
+    if said.note and not _is_utf8(said.note):
+        raise ConfigError("the note is not UTF-8, and nothing was stored; write it again")
     event = said.event or new_id()
     return [
         Tag(_id(event, tag, value), said.prediction_id, run, tag, value, taxonomy.name, author, kind, note=text)
         for tag, value, text in what
     ]
+
+
+def _is_utf8(text: str) -> bool:
+    """Halves of a pair, as a terminal in another encoding or a broken page sends, cannot be stored."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _id(event: str, tag: str, value: str) -> str:

@@ -14,6 +14,7 @@ from eval.endpoint import EndpointModel
 from eval.generation import GenerationSettings, Item
 from eval.review.frame import Frame, Shown
 from eval.review.judgement import Judgement, events_of
+from eval.review.names import ENDPOINT
 from eval.taxonomy import VERDICTS, Taxonomy
 
 MISSING: Final = "no judgement"  # the tag of an event that says so: every reply was nonsense, or none came
@@ -44,7 +45,7 @@ class Unfit(Exception):  # noqa: N818 -- the model's mistake, and asked again
 
 
 def author_of(endpoint: EndpointModel) -> str:
-    return f"endpoint:{endpoint.model}"
+    return f"{ENDPOINT}{endpoint.model}"
 
 
 def judge_by_model(

@@ -16,6 +16,7 @@ from curation.store.tags import Tag, add_tags, new_id, tags, undo
 from eval.agreement import agreement
 from eval.folder import EvalFolder
 from eval.metrics.metric import mean_of
+from eval.review.names import reviewer_name
 from eval.stats.value import estimate
 
 PREFERS: Final = "prefers"  # the tag of a pairwise judgement; value: a, b, tie, or neither
@@ -42,13 +43,11 @@ class Pairs:
     """The pairs of two evaluations that `author` has not judged, in an order of their own."""
 
     def __init__(self, first: EvalFolder, second: EvalFolder, journal: Journal, author: str) -> None:
-        if not author.strip():
-            raise ConfigError("a reviewer needs a name; say who you are")
         self.key = pair_key(first, second)
-        self.journal, self.author = journal, author
-        self._left = _pairs(first, second, author)
+        self.journal, self.author = journal, reviewer_name(author)
+        self._left = _pairs(first, second, self.author)
         self.total = len(self._left)
-        judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == author}
+        judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == self.author}
         self._left = [pair for pair in self._left if pair.item_id not in judged]
         self._said: list[tuple[Pair, Tag]] = []
 

@@ -17,6 +17,7 @@ from curation.store.tags import OK, Tag, add_tags, tags
 from curation.validate import format_validator
 from eval.metrics.matching import plain
 from eval.review.frame import Frame
+from eval.review.names import reviewer_name
 from eval.taxonomy import NOTE, VERDICT, Taxonomy
 
 _SCHEMA: Final = "review.schema.json"
@@ -95,6 +96,7 @@ def apply_reviews(
     reviews: Sequence[Reviewed], frame: Frame, journal: Journal, taxonomy: Taxonomy, author: str
 ) -> Applied:
     """Store what the file says of the outputs that came again, as `author`; what this person said here before stays."""
+    author = reviewer_name(author)
     columns = (frame.table[name].to_pylist() for name in ("prediction_id", "item_id", "output"))
     asked: dict[str, list[tuple[str, str]]] = {}
     for prediction, item, output in zip(*columns, strict=True):

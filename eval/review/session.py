@@ -9,10 +9,11 @@ from typing import Final
 
 from curation.errors import ConfigError
 from curation.store.journal import Journal
-from curation.store.tags import Draw, Tag, add_draws, add_tags, draws, new_id, tags_by_id
+from curation.store.tags import Draw, JudgedBeforeError, Tag, add_draws, add_tags, draws, new_id, tags_by_id
 from eval.neighbours import Neighbour
 from eval.review.frame import Frame, Shown
 from eval.review.judgement import Judgement, events_of
+from eval.review.names import reviewer_name
 from eval.review.people import people
 from eval.review.proposals import Proposal, Proposed, TrainingData
 from eval.review.queues import REPEAT, SECOND_LOOK, QueueSettings, drawn
@@ -35,14 +36,18 @@ class Review:
         flips: Collection[str] = (),
         data: TrainingData | None = None,
     ) -> None:
-        if not author.strip() or SECOND_LOOK in author:
-            raise ConfigError(f'a reviewer needs a name (without "{SECOND_LOOK}"); say --as NAME')
-        self.frame, self.journal, self.taxonomy, self.author = frame, journal, taxonomy, author
+        self.frame, self.journal, self.taxonomy, self.author = frame, journal, taxonomy, reviewer_name(author)
+        author = self.author
         said = people(journal, taxonomy)
         if not {*said.authors} - {author} and settings.repeat_one_in is None:
             settings = replace(settings, repeat_one_in=ALONE)
-        self._judged = {prediction for prediction, by in said.given.items() if author in by}
-        history = [draw for draw in draws(journal) if draw.prediction_id in frame.at]
+        self._judged = {prediction for prediction, by in said.given.items() if author in by and prediction in frame.at}
+        # What this person took back and did not judge anew is before them again, and no draw of it was answered.
+        history = [
+            draw
+            for draw in draws(journal)
+            if draw.prediction_id in frame.at and (draw.author != author or draw.prediction_id in self._judged)
+        ]
         self._draws = drawn(
             frame.candidates(), author, settings, history=history, flips=flips, disputed=said.disputed()
         )
@@ -109,9 +114,15 @@ class Review:
                 )
             raise ConfigError(f'prediction "{said.prediction_id}" was not shown to {self.author}')
         events = self._events(draw, said)
-        add_tags(self.journal, events, [draw, *self._counting.pop(draw.prediction_id, ())])
-        self._ahead.remove(draw)
-        self._judged.add(draw.prediction_id)
+        try:
+            add_tags(self.journal, events, [draw, *self._counting.get(draw.prediction_id, ())], once=True)
+        except JudgedBeforeError:
+            self._forget(draw)
+            raise ConfigError(
+                f'prediction "{said.prediction_id}" was judged by {self.author} meanwhile, in another session; '
+                "that holds, and this was not stored"
+            ) from None
+        self._forget(draw)
         self._said.append((draw, events))
         return events
 
@@ -122,16 +133,23 @@ class Review:
         """
         if not self._said:
             return None
-        draw, events = self._said.pop()
+        draw, events = self._said[-1]  # of this session until the undo is on disk: where it fails it can be said again
         if self._data and (patch := self._patches.pop(draw.prediction_id, None)):
             self._data.take_back(patch)
         taken = [Tag(new_id(), t.prediction_id, t.run, t.tag, author=t.author, undoes=t.id) for t in events]
         add_tags(self.journal, taken)
+        self._said.pop()
         if draw.queue != REPEAT:
             self._judged.discard(draw.prediction_id)
             self._hold_back(draw.prediction_id)
         self._ahead.appendleft(draw)
         return self.frame.shown(draw.prediction_id)
+
+    def _forget(self, draw: Draw) -> None:
+        """It is judged, and waits no longer."""
+        self._ahead.remove(draw)
+        self._counting.pop(draw.prediction_id, None)
+        self._judged.add(draw.prediction_id)
 
     def _waits(self, draw: Draw) -> bool:
         return any(one.prediction_id == draw.prediction_id for one in self._ahead)

@@ -15,9 +15,9 @@ from curation.errors import ConfigError, did_you_mean
 from curation.store.journal import Journal
 from curation.store.tags import Tag, add_tags, events_of_run
 from eval.folder import EvalFolder
+from eval.review.names import RULES as RULES_AUTHOR
 from eval.tags import RULES, Copy, Finding, Prediction, Rule
 
-AUTHOR: Final = "rules"  # one author for all: what they did not tag, they looked at and let pass
 _COLUMNS: Final = ["prediction_id", "split", "prompt", "output", "reference", "finish_reason", "logprob_mean"]
 
 
@@ -130,7 +130,7 @@ def _event(run: str, rule: Rule, prediction: str, finding: Finding, turn: int) -
         prediction,
         run,
         rule.tag,
-        author=AUTHOR,
+        author=RULES_AUTHOR,
         kind="rule",
         rule=rule.name,
         span_start=start,
