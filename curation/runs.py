@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import orjson
 
 from curation.config_file import check_config
-from curation.errors import ConfigError, DataError, StoreBusyError, did_you_mean
+from curation.errors import ConfigError, CurateError, DataError, StoreBusyError, did_you_mean
 from curation.store.files import disk_errors, replace_file
 from curation.store.locking import WriterLock, is_locked
 
@@ -127,6 +127,24 @@ def list_runs(experiments: Path) -> list[Path]:
         return []
     folders = [path for path in experiments.iterdir() if run_number(path.name) and (path / RUN_FILE).is_file()]
     return sorted(folders, key=lambda path: run_number(path.name))
+
+
+def readable_runs(experiments: Path) -> list[tuple[Path, Run]]:
+    """Oldest first, without the damaged ones, which `damaged_runs` names."""
+    return [(folder, run) for folder, run in _each_run(experiments) if isinstance(run, Run)]
+
+
+def damaged_runs(experiments: Path) -> dict[Path, CurateError]:
+    """Those whose run.json cannot be read, and why."""
+    return {folder: error for folder, error in _each_run(experiments) if isinstance(error, CurateError)}
+
+
+def _each_run(experiments: Path) -> Iterator[tuple[Path, Run | CurateError]]:
+    for folder in list_runs(experiments):
+        try:
+            yield folder, read_run(folder)
+        except CurateError as error:
+            yield folder, error
 
 
 def resolve_run(experiments: Path, ref: str, kind: Kind = "training") -> Path:

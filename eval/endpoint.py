@@ -21,7 +21,7 @@ from eval.exam import Opened, require_labels
 from eval.generation import Generated, GenerationSettings, Item
 from eval.generation.settings import DEFAULTS
 from eval.measuring import Trust, check_metrics
-from eval.recorded import NO_TRUST, Recorded, Sat, asked_key, kept_answers, record, recorded_folder
+from eval.recorded import NO_TRUST, Recorded, Sat, answers_folder, asked_key, kept_answers, record
 from eval.subject import short_hash
 from eval.suite import Suite
 
@@ -113,16 +113,16 @@ def evaluate_endpoint(
     identity = endpoint.identity(suite.generation)
     settings = {"generation": suite.generation.as_json(), "endpoint": endpoint.address}
     who = Recorded(endpoint.model, identity, f"endpoint {endpoint.address}", settings=settings)
-    folder = recorded_folder(place, who)
     questions = ((one.item_id, Item(asked_key(one), one.prompt)) for one in opened.read())
     progress.stage(f"answers of {endpoint.model}", opened.exam.items, "items")
-    answers = kept_answers(
-        folder / "outputs" / f"answers-{short_hash(identity)}.jsonl",
-        identity,
-        questions,
-        lambda items: endpoint.generate_batches(items, suite.generation),
-        progress.advance,
-    )
+    with answers_folder(place, who) as folder:
+        answers = kept_answers(
+            folder / "outputs" / f"answers-{short_hash(identity)}.jsonl",
+            identity,
+            questions,
+            lambda items: endpoint.generate_batches(items, suite.generation),
+            progress.advance,
+        )
     progress.stage(f"measuring {endpoint.model}")
     return record(place, who, opened, suite, answers, trust, touched)
 

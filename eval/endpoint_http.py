@@ -131,11 +131,12 @@ def _said(error: urllib.error.HTTPError) -> str:
         return ""
     try:
         told = orjson.loads(body)
-        told = told.get("error", told)
-        text = str(told.get("message", told) if isinstance(told, Mapping) else told)
+        told = told.get("error") or {key: value for key, value in told.items() if value is not None}
+        told = told.get("message", told) if isinstance(told, Mapping) else told
+        text = str(told) if told else ""
     except (orjson.JSONDecodeError, AttributeError):
         return ""  # a page for people
-    return f" ({' '.join(text.split())[:200]})"
+    return f" ({' '.join(text.split())[:200]})" if text.strip() else ""
 
 
 def parsed(body: bytes) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.config_file import load_config
-from curation.errors import ConfigError, DataError
-from curation.runs import RUN_FILE, Run, list_runs, read_run
+from curation.errors import ConfigError, CurateError, DataError
+from curation.runs import RUN_FILE, Run, damaged_runs, read_run, readable_runs, run_number
 from curation.store.files import TEMP_PREFIX, disk_errors, replace_file, sync_file, sync_folder
 from eval.items import ITEMS
 
@@ -131,6 +131,11 @@ class EvalFolder:
         name = str(self.run.settings.get("suite", ""))
         from eval.suite import SCHEMA, suite_of  # ARC and generation come along; a list of evaluations needs neither
 
+        if not (self.path / SUITE).is_file():
+            raise ConfigError(
+                f"{self.path / SUITE}: no such file, so nobody can tell how this was asked; copy the whole folder, or "
+                f"run the evaluation again: curate eval {self.of.name}"
+            )
         return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE), stored=True)
 
     def items(self, columns: list[str] | None = None) -> Any:
@@ -263,6 +268,18 @@ def evals(run: Path) -> list[EvalFolder]:
     return [EvalFolder(path) for path in sorted(found, key=lambda path: int(path.name.removeprefix("eval-")))]
 
 
+def all_finished(experiments: Path) -> tuple[list[EvalFolder], dict[str, CurateError]]:
+    """Finished evaluations of every run, oldest run first; the runs and evaluations that are damaged, and why."""
+    done, damaged = [], {folder.name: error for folder, error in damaged_runs(experiments).items()}
+    for folder, _ in readable_runs(experiments):
+        for one in evals(folder):
+            try:
+                done += [one] if one.run.state == "done" else []
+            except CurateError as error:
+                damaged[one.name] = error
+    return done, damaged
+
+
 Wanted = Callable[["EvalFolder"], bool]
 
 
@@ -272,9 +289,16 @@ def latest_eval(run: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None
 
 
 def last_evaluation(experiments: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None:
-    """The newest finished evaluation of the newest run that has one; a base model's only where there is no other."""
-    ranked = sorted(list_runs(experiments), key=lambda run: read_run(run).kind != "base")
-    return next((found for run in reversed(ranked) if (found := latest_eval(run, wanted)) is not None), None)
+    """The newest finished evaluation of the newest run that has one; a base model's only where there is no other.
+
+    DataError where a damaged run is newer: no other is taken unasked.
+    """
+    ranked = sorted(readable_runs(experiments), key=lambda run: run[1].kind != "base")
+    last = next((found for run, _ in reversed(ranked) if (found := latest_eval(run, wanted)) is not None), None)
+    for folder, error in damaged_runs(experiments).items():
+        if last is not None and run_number(folder.name) > run_number(last.of.name):
+            raise error
+    return last
 
 
 def new_eval(run: Path) -> EvalFolder:

@@ -44,7 +44,7 @@ class Prediction:
         """As eval.answers.prediction wants it."""
         missing = self.output is None
         reason = "missing" if missing and self.finish_reason != "error" else self.finish_reason
-        detail = "recorded without an output" if missing else ""
+        detail = f"{self.where} was recorded without an output" if missing else ""
         return {
             "text": self.output,
             "finish_reason": reason,

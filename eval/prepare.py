@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from curation.errors import ConfigError, CurateError
-from curation.runs import RunPlace, list_runs, read_run, resolve_run
+from curation.runs import RunPlace, list_runs, read_run, readable_runs, resolve_run
 from curation.source import Source, open_source
 from curation.workspace import Workspace
 from eval.benchmarks import Absent, Sat, find_benchmarks
@@ -138,9 +138,7 @@ def _exam_source(suite: Suite, subject: Subject, trained: Source | None, where: 
             f"{subject.name}: the version {subject.files.run.version['name']} that it was trained on is not here; "
             f"pin an exam in the suite (split: {suite.split}@v3), or name a file"
         )
-    last = next(
-        (read_run(path) for path in reversed(list_runs(where.place.experiments)) if read_run(path).version), None
-    )
+    last = next((run for _, run in reversed(readable_runs(where.place.experiments)) if run.version), None)
     return where.source(last.version["id"] if last and last.version and not subject.adapter else "latest")
 
 

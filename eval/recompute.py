@@ -118,8 +118,8 @@ def _of_harness(here: Any, told: dict[str, Any]) -> dict[str, Measured]:
     return found | ({n: m for n, m in _scores(here, told["signature"]).items() if n not in found} if of_choices else {})
 
 
-def require_answers(folder: EvalFolder) -> None:
-    """DataError, with the reason, where the model could not answer a single item."""
+def require_answers(folder: EvalFolder, of: str | None = None) -> None:
+    """DataError, with the reason, where the model could not answer a single item. of: what to call the answers."""
     count, why = 0, ""
     for batch in folder.batches("predictions", ["output", "detail"]):
         if batch["output"].null_count < batch.num_rows:
@@ -127,7 +127,7 @@ def require_answers(folder: EvalFolder) -> None:
         count += batch.num_rows
         why = why or next((text for text in batch["detail"].to_pylist() if text), "")
     if count:
-        raise DataError(f"{folder.name}: none of {count} items was answered: {why or 'no reason is known'}")
+        raise DataError(f"{of or folder.name}: none of {count} items was answered: {why or 'no reason is known'}")
 
 
 def _is_judged(name: str) -> bool:

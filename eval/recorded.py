@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from curation.environment import environment
-from curation.errors import CurateError, DataError
+from curation.errors import DataError, StoreBusyError
 from curation.records import canonical
-from curation.runs import Provenance, Run, RunPlace, list_runs, new_run_folder, read_run, utc_now, working_on, write_run
+from curation.runs import Provenance, Run, RunPlace, new_run_folder, readable_runs, utc_now, working_on, write_run
 from eval.answers import prediction
 from eval.exam import Exam, Opened, require_labels
 from eval.folder import EvalFolder, evals, new_eval
@@ -55,6 +56,11 @@ class Recorded:
             **environment(),
         )
 
+    @property
+    def called(self) -> str:
+        """In a complaint: the file they came in, or the model."""
+        return str(self.settings.get("file", self.name))
+
 
 class Given(Protocol):
     """Answers by item id: a mapping, or lines on disk."""
@@ -73,16 +79,32 @@ class Sat:
 
 def recorded_folder(place: RunPlace, who: Recorded) -> Path:
     """The experiment's folder of these answers, made where there is none."""
-    for folder in reversed(list_runs(place.experiments)):
-        try:
-            run = read_run(folder)
-        except CurateError:  # somebody else's damaged run is not our concern here
-            continue
+    for folder, run in reversed(readable_runs(place.experiments)):
         if run.kind == "predictions" and run.settings.get("identity") == dict(who.identity):
             return folder
     folder = new_run_folder(place.experiments)
     write_run(folder, who.as_run(folder.name))
     return folder
+
+
+@contextmanager
+def answers_folder(place: RunPlace, who: Recorded) -> Iterator[Path]:
+    """`recorded_folder`, for asking: it goes again where that ends with no answer kept."""
+    folder = recorded_folder(place, who)
+    try:
+        yield folder
+    except StoreBusyError:  # it is another process's
+        raise
+    except BaseException:
+        _drop_empty(folder)
+        raise
+
+
+def _drop_empty(folder: Path) -> None:
+    """Without an evaluation and a line of answers it is no experiment."""
+    kept = any(path.stat().st_size for path in (folder / "outputs").glob("*.jsonl"))
+    if not kept and not evals(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def record(
@@ -112,8 +134,7 @@ def record(
             return _written(made, who, opened, suite, answers, key, trust, touched)
     except BaseException:
         shutil.rmtree(made.path, ignore_errors=True)
-        if not evals(folder) and not (folder / "outputs").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        _drop_empty(folder)
         raise
 
 
@@ -199,17 +220,18 @@ def _written(
         **environment(),
     )
     write_run(made.path, run)
-    require_answers(made)
-    kept, left_out = measurable(made, suite, trust)
+    told = who.called
+    require_answers(made, told)
+    kept, left_out = measurable(made, suite, trust, told)
     made.write_suite(kept)
     write_numbers(made, kept, trust)
-    told = {**run.settings, "left_out": left_out}
-    write_run(made.path, replace(run, state="done", ended=utc_now(), settings=told))
+    settings = {**run.settings, "left_out": left_out}
+    write_run(made.path, replace(run, state="done", ended=utc_now(), settings=settings))
     return Sat(made, False, left_out)
 
 
-def measurable(folder: EvalFolder, suite: Suite, trust: Trust) -> tuple[Suite, dict[str, str]]:
-    """The suite with the metrics that the stored answers can give, and why the others cannot."""
+def measurable(folder: EvalFolder, suite: Suite, trust: Trust, of: str) -> tuple[Suite, dict[str, str]]:
+    """The suite with the metrics that the stored answers can give, and why the others cannot. of: whose they are."""
     kept, left_out = [], {}
     for choice in suite.metrics:
         alone = replace(suite, metrics=(choice,), primary=Primary(choice.name))
@@ -224,7 +246,7 @@ def measurable(folder: EvalFolder, suite: Suite, trust: Trust) -> tuple[Suite, d
             left_out[choice.name] = "no answer has what it needs"
     if not kept:
         why = next(iter(left_out.values()), "the suite names none")
-        raise DataError(f"{folder.name}: no metric can be measured: {why}")
+        raise DataError(f"{of}: no metric can be measured: {why}")
     same = suite.primary.metric in {choice.name for choice in kept}
     primary = suite.primary if same else Primary(kept[0].name)
     return replace(suite, metrics=tuple(kept), primary=primary, benchmarks=()), left_out

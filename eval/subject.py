@@ -12,7 +12,7 @@ from typing import Any, Final
 from curation.environment import environment
 from curation.errors import ConfigError
 from curation.records import canonical
-from curation.runs import Run, RunPlace, list_runs, new_run_folder, read_run, utc_now, write_run
+from curation.runs import Run, RunPlace, new_run_folder, read_run, readable_runs, utc_now, write_run
 from curation.store.files import disk_errors, file_sha256, replace_file
 from train.model.check import fingerprint
 from train.model.load import Quantization, base_identity, base_licence
@@ -107,8 +107,7 @@ def base_subject(
         **environment(),
     )
     wanted = _same(run)
-    for folder in reversed(list_runs(place.experiments)):
-        known = read_run(folder)
+    for folder, known in reversed(readable_runs(place.experiments)):
         if known.kind == "base" and _same(known) == wanted:
             return subject_of(folder, near)
     return subject_of(_made(run, template, place), near)

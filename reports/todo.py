@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from curation.errors import CurateError
+from curation.errors import CurateError, StoreError
 from curation.runs import RunPlace, read_run
 from curation.store import Store
 from curation.store.journal import open_journal
@@ -47,6 +47,11 @@ def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder]
     return [*said, *_unseen(done, journal)]
 
 
+def damage(damaged: Iterable[str]) -> list[Todo]:
+    """Of runs and evaluations that nothing else here counts, for they cannot be read."""
+    return [Todo(f"{name} is damaged and left out", "curate doctor") for name in damaged]
+
+
 def failing_gates(place: RunPlace, store: Store | None, root: Path) -> list[Todo]:
     """Gates that the last run does not pass against its base, from stored answers; none where they cannot be compared.
 
@@ -59,6 +64,8 @@ def failing_gates(place: RunPlace, store: Store | None, root: Path) -> list[Todo
     try:
         sides = chosen(place.experiments, [])
         found = gates(place.experiments, sides, store, Settings(people=scores_of(place, root)))
+    except StoreError as error:
+        return [Todo(f"the gates of the last run cannot be told: {error}", "curate doctor")]
     except CurateError:  # no base, not evaluated, or otherwise: `todo` has said what is missing
         return []
     return [

@@ -170,8 +170,9 @@ def test_both_layouts_read_as_the_same_question(tmp_path: Path, row: dict[str, A
         HUB | {"answerKey": "Z"},
         {"text": "nothing"},
         HUB | {"choices": {"text": ["fire", "ice"], "label": ["1", "1"]}},
+        HUB | {"choices": {"text": ["fire", " "], "label": ["1", "2"]}},
     ],
-    ids=["no choices", "no such choice", "other", "two of one label"],
+    ids=["no choices", "no such choice", "other", "two of one label", "an empty choice"],
 )
 def test_a_file_of_another_layout_is_one_clear_line(tmp_path: Path, row: dict[str, Any]) -> None:
     path = tmp_path / "set.jsonl"

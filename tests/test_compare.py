@@ -333,7 +333,14 @@ def test_the_newest_evaluation_that_is_not_of_test_unless_a_suite_is_named(here:
     named = compared(here, settings=Settings("short", QUICK.draws))
     assert (named.exam.suite.name, named.primary.name, named.exam.split) == ("short", "exact_match", "validation")
     assert compared(here, settings=Settings("final", QUICK.draws)).exam.split == "test"
-    with pytest.raises(ConfigError, match="was not evaluated with suite tall; run curate eval experiment_002 --suite"):
+    with pytest.raises(
+        ConfigError,
+        match="was not evaluated with suite tall; it was with final, small, short, and suites/ holds no such suite",
+    ):
+        compared(here, settings=Settings("tall", QUICK.draws))
+    (here.root / "suites").mkdir(exist_ok=True)
+    (here.root / "suites" / "tall.yaml").write_text("split: validation\n")
+    with pytest.raises(ConfigError, match="with final, small, short; curate eval experiment_002 --suite tall"):
         compared(here, settings=Settings("tall", QUICK.draws))
 
 

@@ -177,7 +177,7 @@ def test_looks_at_test_are_counted(here: Workspace, capsys: Capture) -> None:
         (["2", "9"], 'curate compare: run "9" is not known'),
         (["2", "2"], "curate compare: experiment_002 stands on both sides; name two different runs"),
         (["2,3", "1"], 'curate compare: "2,3": experiment_002 and experiment_003 differ in more than their seed'),
-        (["--suite", "tall"], "curate compare: experiment_003: was not evaluated with suite tall; run curate eval"),
+        (["--suite", "tall"], "curate compare: experiment_003: was not evaluated with suite tall; it was with small, "),
         (["--pooled"], "curate compare: latest: no fold of it was trained and evaluated"),
         (["--seed", "x"], 'curate compare: --seed: must be a whole number from 0 up, not "x"'),
     ],
@@ -185,6 +185,27 @@ def test_looks_at_test_are_counted(here: Workspace, capsys: Capture) -> None:
 def test_mistakes_are_one_line(here: Workspace, capsys: Capture, argv: list[str], message: str) -> None:
     (line,) = [line for line in told(capsys, *argv, code=2) if line.startswith("curate compare:")]
     assert line.startswith(message)
+
+
+def test_a_damaged_run_that_is_on_no_side_is_left_out_and_said(here: Workspace, capsys: Capture) -> None:
+    sound = told_json(capsys, "1", "3")
+    (here.root / "experiments" / "experiment_002" / "run.json").write_text('{"broken')
+    found = told_json(capsys, "1", "3")
+    assert found["primary"] == sound["primary"]
+    assert "experiment_002 is left out, its run.json is damaged; curate doctor says more" in found["notes"]
+    (line,) = told(capsys, "2", "3", code=3)
+    assert "experiment_002/run.json: cannot be read" in line
+
+
+def test_an_evaluation_without_its_suite_and_one_that_the_other_was_not_asked(here: Workspace, capsys: Capture) -> None:
+    suite = here.root / "experiments" / "experiment_003" / "eval-1" / "suite.yaml"
+    suite.unlink()
+    (line,) = [one for one in told(capsys, "1", "3", code=2) if one.startswith("curate compare:")]
+    assert line.endswith("copy the whole folder, or run the evaluation again: curate eval experiment_003")
+    shutil.rmtree(suite.parent)
+    sit(here, suite.parent.parent, right_at(0.5, "new"), suite={**SUITE, "split": "test"})
+    (line,) = [one for one in told(capsys, "1", "3", code=3) if one.startswith("curate compare:")]
+    assert line.endswith("asks it, or name with --suite what experiment_001 was asked too")
 
 
 def test_nothing_trained_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

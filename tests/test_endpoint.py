@@ -106,6 +106,7 @@ def test_an_empty_answer_is_an_answer() -> None:
         (said("partly", finish_reason="content_filter"), "filtered by the endpoint"),
         (said(None, finish_reason="length"), "reached its limit before any text; raise max_new_tokens"),
         (Reply(400, b'{"error": {"message": "context length is 512"}}'), "refused: status 400 (context length is 512)"),
+        (Reply(400, b'{"error": null, "detail": "too long"}'), "refused: status 400 ({'detail': 'too long'})"),
     ],
 )
 def test_what_no_second_try_would_change_is_asked_once(reply: Reply, why: str) -> None:
@@ -295,4 +296,16 @@ def test_an_exam_without_a_single_answer_leaves_nothing_half_done(tmp_path: Path
     with chat_server(lambda *_: Reply(500)) as server, pytest.raises(DataError) as raised:
         evaluated(tmp_path, server, exam(3))
     assert "none of 3 items was answered: status 500, 3 times asked" in str(raised.value)
-    assert not list(tmp_path.rglob("eval-*"))
+    assert not list((tmp_path / "experiments").iterdir())
+
+
+def test_an_endpoint_that_stays_silent_leaves_no_experiment_and_one_that_breaks_off_its_answers(tmp_path: Path) -> None:
+    with chat_server(lambda *_: Reply(500)) as server, pytest.raises(DataError, match="got no answer"):
+        evaluated(tmp_path, server, exam(30))
+    assert not list((tmp_path / "experiments").iterdir())
+    with (
+        chat_server(lambda question, *_: said("x") if question == "q0" else Reply(500)) as server,
+        pytest.raises(DataError, match="what was answered is kept"),
+    ):
+        evaluated(tmp_path, server, exam(30))
+    assert list(tmp_path.rglob("answers-*.jsonl"))

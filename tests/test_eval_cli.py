@@ -127,6 +127,9 @@ def test_recompute_needs_no_model(root: Path, capsys: Shown) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "largest difference 0" in done.stdout
+    numbers = root / "experiments" / "experiment_001" / "eval-1"
+    assert run(root, "experiment_001/eval-1", "--recompute") == 0
+    assert told(root, capsys, "experiment_001/eval-1", "--recompute")["folder"] == str(numbers)
 
 
 @pytest.mark.parametrize(

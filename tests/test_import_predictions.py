@@ -281,6 +281,25 @@ def test_a_reference_without_its_question_is_refused(tmp_path: Path) -> None:
         take_in(write(tmp_path / "o.jsonl", [{"prompt": "a", "output": "b"}]), references=(gold,))
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [{"prompt": p, "output": None} for p in "ab"],
+            r"o\.jsonl: none of 2 items was answered: .*o\.jsonl:1 was rec",
+        ),
+        ([{"prompt": p, "output": "x"} for p in "ab"], r"o\.jsonl: no metric can be measured: .*has a reference"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_by_its_file(
+    rows: list[dict[str, Any]], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message) as raised:
+        take_in(write(tmp_path / "o.jsonl", rows))
+    assert "experiment_" not in str(raised.value)
+    assert not list((tmp_path / "experiments").glob("*"))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.jsonl: no such file"):
         take_in(tmp_path / "none.jsonl")

@@ -334,6 +334,21 @@ def test_one_lucky_seed_is_no_claim_on_the_data() -> None:
     assert compare_seeds(seeds([0.0, 0.01, 0.02], 200), seeds([0.2, 0.21, 0.19], 200)).verdict == "better"
 
 
+def test_no_interval_of_seeds_goes_beyond_what_the_metric_can_differ_by() -> None:
+    rng = np.random.default_rng(5)
+    old = [mean_of("exact_match", "", np.zeros(60))]
+    new = [mean_of("exact_match", "", (rng.random(60) < share).astype(float)) for share in (0.8, 0.99)]
+    free = [[mean_of("own:points", "", one.item) for one in side] for side in (old, new)]
+    found, same = compare_seeds(old, new), compare_seeds(*free)
+    assert same.high > 1
+    assert (found.low, found.high) == (same.low, 1.0)
+    assert (found.verdict, found.p, found.diff) == (same.verdict, same.p, same.diff)
+    back = compare_seeds(new, old)
+    assert (back.low, back.high) == (-1.0, -same.low)
+    assert same.detectable > 1
+    assert math.isnan(found.detectable)
+
+
 def test_the_claim_on_seeds_is_students_where_items_do_not_matter() -> None:
     """Without item noise the only uncertainty is that of the seeds."""
     stats = pytest.importorskip("scipy.stats")

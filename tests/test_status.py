@@ -78,3 +78,17 @@ def test_fifteen_lines_however_much_is_waiting(tmp_path: Path, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 15
     assert lines[-1].endswith(" more; curate status --json")
+
+
+def test_a_damaged_run_or_evaluation_is_named_and_the_rest_is_told(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(here)
+    one, other = (evaluation(run_place(here).experiments) for _ in range(2))
+    (one.path / "run.json").write_text("{")
+    (other.of / "run.json").write_text("{")
+    capsys.readouterr()
+    assert main(["-C", str(here.root), "status"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{one.name} is damaged and left out: curate doctor" in shown
+    assert f"{other.of.name} is damaged and left out: curate doctor" in shown

@@ -130,6 +130,13 @@ def test_a_run_from_its_version_to_its_evaluations(made: Made, name: str, capsys
     assert ("patch", "p-001") in links(found, "came_of_it")
 
 
+def test_base_is_the_newest_base_as_a_report_has_it(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    found = traced(made, "base", capsys)
+    assert (found["name"], found["facts"]["kind"]) == ("experiment_001", "base")
+    assert traced(made, "base:token_f1", capsys)["facts"]["same"]
+    assert traced(made, "base/eval-1", capsys)["name"] == "experiment_001/eval-1"
+
+
 def test_an_evaluation_leads_to_its_numbers(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     found = traced(made, "002/eval-1", capsys)
     assert links(found, "came_from") == [("run", "experiment_002"), ("version", "v1")]

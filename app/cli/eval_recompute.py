@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def recompute_latest(args: Namespace, where: Where) -> int:
-    """The newest finished evaluation of a run; exit code 3 where a number came out otherwise."""
-    from eval.folder import latest_eval
+    """The newest finished evaluation of a run, or RUN/eval-K itself; exit code 3 where a number came out otherwise."""
+    from curation.runs import read_run
+    from eval.folder import EvalFolder, latest_eval
     from eval.measuring import Trust
     from eval.prepare import find_run
     from eval.recompute import recompute
@@ -24,6 +25,9 @@ def recompute_latest(args: Namespace, where: Where) -> int:
 
     run = find_run(args.run, where.place)
     folder = latest_eval(run) if run else None
+    if run is not None and read_run(run).kind == "evaluation":
+        folder = EvalFolder(run)
+        run = folder.of
     if run is None or folder is None:
         raise ConfigError(f"{run.name if run else 'no run'}: was not evaluated yet; make one with curate eval")
     judged = take_verdicts(folder, where.place, where.near)

@@ -18,19 +18,19 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.runs import list_runs, run_place
+    from curation.runs import run_place
     from curation.store import open_store
-    from eval.folder import evals
+    from eval.folder import all_finished
     from reports.tables.training import runs
-    from reports.todo import failing_gates, todo
+    from reports.todo import damage, failing_gates, todo
 
     here = workspace(args)
     store = open_store(here.store_path) if (here.store_path / "CURRENT").exists() else None
     built = [version.name for version in store.versions() if not version.is_fold] if store else []
     place = run_place(here)
     table = runs(place)
-    done = [one for path in list_runs(place.experiments) for one in evals(path) if one.run.state == "done"]
-    said = todo(built, table, done, place.journal)
+    done, damaged = all_finished(place.experiments)
+    said = [*damage(damaged), *todo(built, table, done, place.journal)]
     said += failing_gates(place, store, here.root) if done else []
     counts = f"{len(built):,} versions · {len(table):,} runs · {len(done):,} evaluations"
     data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from app.dashboard.place import evaluations, here, journal, place
-from curation.runs import list_runs, read_run
+from curation.runs import read_run, readable_runs
 from curation.store import Store, open_store
 from curation.store.tags import last_event
 from eval.compare.comparison import Comparison, Settings, compare
@@ -24,7 +24,7 @@ def comparison(first: str, second: str, suite: str | None = None) -> Comparison:
 
 def comparable() -> list[str]:
     """Runs with a finished evaluation, newest first, and the base model where it has one."""
-    by_kind = {folder.name: read_run(folder).kind for folder in list_runs(place().experiments)}
+    by_kind = {folder.name: run.kind for folder, run in readable_runs(place().experiments)}
     names = dict.fromkeys(one.of.name for one in evaluations())
     found = [name for name in names if by_kind.get(name) != "base"]
     return [*found[::-1], *[BASE] * (len(found) < len(names))]

@@ -9,10 +9,10 @@ from typing import Final
 
 from curation.errors import ConfigError
 from curation.library import Version, Versions, open_store
-from curation.runs import RunPlace, list_runs, run_place
+from curation.runs import RunPlace, run_place
 from curation.store.journal import Journal, open_journal
 from curation.workspace import Workspace, find_workspace
-from eval.folder import EvalFolder, evals
+from eval.folder import EvalFolder, all_finished
 
 VARIABLE: Final = "CURATE_WORKSPACE"
 
@@ -48,5 +48,4 @@ def _opened() -> Versions:
 
 def evaluations() -> list[EvalFolder]:
     """All finished evaluations, oldest first."""
-    found = [one for folder in list_runs(place().experiments) for one in evals(folder)]
-    return [one for one in found if one.run.state == "done"]
+    return all_finished(place().experiments)[0]

@@ -42,6 +42,8 @@ def _benchmark(path: Path, read: EvaluationSet) -> Benchmark:
             raise DataError(f'{path}: item {number} ("{item.id}") {what}; a benchmark needs question, choices, answer')
         if len(set(item.labels)) < len(item.labels):
             raise DataError(f'{path}: item {number} ("{item.id}") has two choices of one label; repair its labels')
+        if not all(text.strip() for text in (item.stem, *item.choices)):
+            raise DataError(f'{path}: item {number} ("{item.id}") has an empty question or choice; write it out')
         if item.id in ids:
             raise DataError(f'{path}: item {number} has the id "{item.id}" of one before; give each an id of its own')
         ids.add(item.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import CurateError
-from curation.runs import Run, list_runs, read_run
+from curation.runs import Run, readable_runs
 from eval.compare import measures
 from eval.compare.claim import against_each
 from eval.compare.exam import Exam, clusters_of, learned_by
@@ -61,11 +61,7 @@ def beside(
 def _baselines(experiments: Path, like: Run) -> list[Part]:
     """Newest first."""
     parts = []
-    for folder in reversed(list_runs(experiments)):
-        try:
-            run = read_run(folder)
-        except CurateError:  # somebody else's damaged run is not our concern here
-            continue
+    for folder, run in reversed(readable_runs(experiments)):
         if run.settings.get("baseline") or (run.kind == BASE and same_base(run, like)):
             parts.append(Part(folder, run))
     return parts

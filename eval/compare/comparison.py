@@ -22,7 +22,7 @@ from eval.compare.gates import Check, checks
 from eval.compare.judged import judged, with_verdicts
 from eval.compare.measures import Draws, Table
 from eval.compare.sheet import Sheet, sheet
-from eval.compare.sides import BASE, Model, Part, Side, base_part, same_training
+from eval.compare.sides import BASE, Model, Part, Side, base_part, same_training, unreadable
 from eval.compare.trade_off import Trade, trade_off
 from eval.compare.trained import Bools, Exposure
 from eval.measuring import Trust
@@ -32,6 +32,7 @@ from eval.stats.compare import Difference, under_holm
 from eval.stats.seeds import NoiseFloor, noise_floor
 
 _PER_TOKEN: Final = "perplexity"
+_NOT_ASKED: Final = "was not asked"
 # Has a run sit exams that it lacks answers to; False where it cannot.
 Ask = Callable[[Part, Sequence[Source]], bool]
 # Has what stands beside a run sit the exam: baselines, and the base as stored.
@@ -86,7 +87,7 @@ def compare(
     sit: Sit | None = None,
 ) -> Comparison:
     """ConfigError where a side was not evaluated, or otherwise than the other; DataError where no item is left."""
-    exposure, notes = Exposure(store), list[str]()
+    exposure, notes = Exposure(store), unreadable(experiments)
     exam, sheets = _answered(experiments.parent, sides, exposure, settings, ask, notes)
     a, b = _tables(exam, sides, sheets, settings, notes)
     main = measures.primary(exam, a, b, settings.draws)
@@ -154,7 +155,7 @@ def _answered(
     exam, learned = exam.without(out, told), _without(learned, out)
     _some_left(exam)
     sheets = [_sheet(exam, model, touched, ask) for model, touched in zip(models, learned, strict=True)]
-    out, told = _counted([~one.answered for one in sheets], [f"that {one.name} was not asked" for one in sheets])
+    out, told = _counted([~one.answered for one in sheets], [f"that {one.name} {_NOT_ASKED}" for one in sheets])
     if told:
         exam, learned = exam.without(out, told), _without(learned, out)
         _some_left(exam)
@@ -179,7 +180,15 @@ def _without(learned: Sequence[Sequence[Bools]], out: Bools) -> list[list[Bools]
 def _some_left(exam: Exam) -> None:
     if not exam.items.num_rows:
         why = ", ".join(f"{count:,} {name}" for name, count in exam.left_out.items())
-        raise DataError(f"{exam.told}: no item is left to compare on; left out are {why}")
+        raise DataError(f"{exam.told}: no item is left to compare on; left out are {why}{_ask_them(exam)}")
+
+
+def _ask_them(exam: Exam) -> str:
+    """What to do where it was not asked."""
+    without = next((why.split()[1] for why in exam.left_out if why.endswith(_NOT_ASKED)), None)
+    if without is None:
+        return ""
+    return f"; curate compare without --stored asks it, or name with --suite what {without} was asked too"
 
 
 def _sheet(exam: Exam, model: Model, learned: Sequence[Bools], ask: Ask | None) -> Sheet:

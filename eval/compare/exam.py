@@ -19,7 +19,7 @@ from eval.compare.sides import Model, Part, Side
 from eval.compare.trained import Bools, Exposure
 from eval.folder import EvalFolder
 from eval.items import ITEMS
-from eval.suite import Suite
+from eval.suite import DEFAULT, FOLDER, Suite
 
 TEXTS: Final = ("messages", "tools", "answer", "reference", "meta")  # of ITEMS: as long as somebody wrote
 
@@ -157,14 +157,25 @@ def clusters_of(exam: Exam) -> npt.NDArray[np.int64]:
     return np.asarray(np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1), np.int64)
 
 
+def without_suite(part: Part, suite: str) -> str:
+    """Why there is no evaluation with this suite, and which suites there are, or how to have it asked."""
+    asked = list(dict.fromkeys(str(one.run.settings.get("suite", "-")) for one in part.evals))
+    told = f"was not evaluated with suite {suite}"
+    told += f"; it was with {', '.join(asked)}" if asked else ""
+    suites = part.folder.parent.parent / FOLDER
+    written = sorted(path.stem for path in suites.glob("*.yaml"))
+    if suite in (*written, DEFAULT):
+        return f"{told}; curate eval {part.name} --suite {suite}"
+    there = f": {', '.join(written)}" if written else ""
+    return f"{told}, and {FOLDER}/ holds no such suite{there}; name one that was asked"
+
+
 def _source(part: Part, suite: str | None) -> Source:
     evals = part.evals
     if suite is not None:
         chosen = [one for one in evals if one.run.settings.get("suite") == suite]
         if not chosen:
-            raise ConfigError(
-                f"{part.name}: was not evaluated with suite {suite}; run curate eval {part.name} --suite {suite}"
-            )
+            raise ConfigError(f"{part.name}: {without_suite(part, suite)}")
     else:
         asked = [one for one in evals if not one.suite.is_test] or evals
         chosen = [one for one in asked if not one.run.settings.get("partial")] or asked

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from curation.errors import CurateError
-from curation.runs import list_runs, read_run
+from curation.runs import readable_runs
 from eval.compare.sides import Part, base_part
 from eval.suite import Suite
 
@@ -32,11 +31,8 @@ def trained(experiments: Path, version: str, config: Config) -> Part | None:
     """The newest training on the version (its id) with this config and seed: a finished one, else one that stopped."""
     wanted = _settings(config.as_json())
     found = []
-    for folder in reversed(list_runs(experiments)):
-        try:
-            part = Part(folder, read_run(folder))
-        except CurateError:  # somebody else's damaged run is not our concern here
-            continue
+    for folder, run in reversed(readable_runs(experiments)):
+        part = Part(folder, run)
         alike = part.version == version and tuple(part.run.seeds) == (config.seed,)
         if part.is_trained and alike and _settings(part.run.config or {}) == wanted:
             found.append(part)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from curation.errors import ConfigError
-from curation.runs import Run, list_runs, read_run, resolve_run
+from curation.errors import ConfigError, CurateError
+from curation.runs import Run, damaged_runs, read_run, readable_runs, resolve_run
 from eval.folder import EvalFolder, evals
 
 BASE: Final = "base"
@@ -153,7 +153,7 @@ def same_training(one: Part, other: Part) -> bool:
 
 def base_part(experiments: Path, like: Run | None) -> Part | None:
     """The base model of `like`: asked and quantised as `like` was where it is there, else the newest."""
-    runs = ((folder, read_run(folder)) for folder in reversed(list_runs(experiments)))
+    runs = reversed(readable_runs(experiments))
     found = [Part(folder, run) for folder, run in runs if run.kind == BASE and (like is None or same_base(run, like))]
     return next((part for part in found if like is None or _asked(part.run) == _asked(like)), next(iter(found), None))
 
@@ -205,15 +205,31 @@ def _family(experiments: Path, part: Part) -> list[Part]:
     """Other seeds of the same training that were evaluated."""
     if not part.is_trained:
         return []
-    others = [Part(folder, read_run(folder)) for folder in list_runs(experiments)[::-1] if folder.name != part.name]
+    others = [Part(folder, run) for folder, run in readable_runs(experiments)[::-1] if folder.name != part.name]
     seeds = {part.run.seeds}
     found = []
     for other in others:
         fresh = other.run.state == "done" and other.run.seeds not in seeds
-        if fresh and same_training(part, other) and other.evals:
+        if fresh and same_training(part, other) and _evaluated(other):
             seeds.add(other.run.seeds)
             found.append(other)
     return found
+
+
+def _evaluated(part: Part) -> bool:
+    """Of a run that nobody named: one whose evaluations are damaged is left out."""
+    try:
+        return bool(part.evals)
+    except CurateError:
+        return False
+
+
+def unreadable(experiments: Path) -> list[str]:
+    """One line for each run that a comparison passes over because it is damaged."""
+    return [
+        f"{folder.name} is left out, its run.json is damaged; curate doctor says more"
+        for folder in damaged_runs(experiments)
+    ]
 
 
 def _ordered(parts: Sequence[Part]) -> list[Part]:
@@ -239,10 +255,10 @@ def _folds(experiments: Path, ref: str) -> Side:
     """Of a version the folds that were trained last, all with the same settings; one model for each seed that every
     fold has."""
     known: dict[tuple[str, int, str], dict[int | None, dict[int, Part]]] = {}
-    for folder in list_runs(experiments):
-        part = Part(folder, read_run(folder))
+    for folder, run in readable_runs(experiments):
+        part = Part(folder, run)
         fold = _FOLD.fullmatch(part.version_name or "")
-        if fold and ref in ("latest", fold["of"]) and part.run.state == "done" and part.evals:
+        if fold and ref in ("latest", fold["of"]) and part.run.state == "done" and _evaluated(part):
             key = (fold["of"], int(fold["folds"]), repr(sorted(_settings(part).items())))
             seeds = known.pop(key, {})  # the last trained stand last
             seeds.setdefault(next(iter(part.run.seeds), None), {})[int(fold["number"])] = part

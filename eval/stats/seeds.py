@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from curation.errors import DataError
 from eval.metrics.metric import Floats, Measured
+from eval.metrics.span import span
 from eval.stats.compare import Difference
 from eval.stats.distributions import detectable_errors, t_quantile, t_two_sided
 from eval.stats.exam import exam
@@ -43,7 +44,8 @@ def compare_seeds(
     Items and seeds are both random (crossed, unbalanced sides allowed). A side of one entry is taken as fixed, which
     is right for the base model alone: it has no training seed. Values are means over seeds. Interval and p are
     Student's on the variance of items and of seeds, less what both count; plain resampling of three seeds a side
-    calls far too many differences real (benchmarks/stat_simulations.py measures both).
+    calls far too many differences real (benchmarks/stat_simulations.py measures both). Bounds beyond what the metric
+    can differ by are drawn in to that, and an effect beyond it is none that could be found: NaN.
     DataError unless one side has two seeds.
     """
     if max(len(a), len(b)) < 2 or not a or not b:
@@ -62,13 +64,15 @@ def compare_seeds(
         diff = values[1] - values[0]
     if shared.clusters > 1:
         rows = np.stack([pseudo_values(side, shared.clusters) for side in shared.sides])
+        most = span(first.name)
         spread = _spread(rows[: len(a)], rows[len(a) :])
         error = sqrt(spread.variance)
         reach = t_quantile(0.975, spread.df)
-        low, high = diff - reach * error, diff + reach * error
+        low, high = max(diff - reach * error, -most), min(diff + reach * error, most)
         if error > 0:
             p = t_two_sided(diff / error, spread.df)
             found = detectable_errors(spread.df) * error
+            found = found if found <= most else nan
     return Difference(
         name=first.name,
         signature=first.signature,

@@ -104,7 +104,7 @@ def measured_effects(folder: Path, variants: Variants, trust: Trust = NO_TRUST) 
         if told["output"].null_count == told.num_rows:
             why = next((text for text in told["detail"].to_pylist() if text), "no reason is known")
             raise DataError(f"{cell.label(variants.factors)}: no item was answered: {why}")
-    suite, left_out = measurable(held[0], variants.suite, trust)
+    suite, left_out = measurable(held[0], variants.suite, trust, held[0].name)
     measures = [measured(one, suite, trust) for one in held]
     for one, found in zip(held, measures, strict=True):
         one.write("item_metrics", item_rows(found, one.predictions(["item_id"])["item_id"].to_pylist()))

@@ -68,7 +68,9 @@ def _comparison(of: Subject) -> Iterator[str]:
             yield f"gate {check.name} ({check.rule}): {check.result}; {check.told}"
     main = found.primary
     if main.verdict == "cannot tell":
-        yield f"the exam cannot tell on {main.name}; it finds differences from {number(main.detectable)}"
+        shown = main.detectable > 0
+        told = f"; it finds differences from {number(main.detectable)}" if shown else ""
+        yield f"the exam cannot tell on {main.name}{told}"
     if max(main.seeds) == 1 and not (found.a.is_base and found.b.is_base):
         yield "one training seed a side: nothing here is about the data yet; curate train --seeds 3"
     yield from found.notes

@@ -14,6 +14,7 @@ from curation.store import Store, open_store
 from curation.store.journal import Journal, open_journal
 from curation.workspace import Workspace
 from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.exam import without_suite
 from eval.compare.sides import BASE, Part, chosen
 from eval.folder import SUITE, EvalFolder
 from eval.review.scores import scores_of
@@ -145,10 +146,9 @@ def _evaluation(folder: Path, run: Run, suite: str | None) -> tuple[EvalFolder |
     state = state_now(folder, run)
     if run.kind == "training" and state != "done":
         return None, _unfinished(folder, state)
-    asked = (
-        f" with suite {suite}; curate eval {folder.name} --suite {suite}" if suite else f"; curate eval {folder.name}"
-    )
-    return None, f"{folder.name} was not evaluated{asked}"
+    if suite:
+        return None, f"{folder.name} {without_suite(Part(folder, run), suite)}"
+    return None, f"{folder.name} was not evaluated; curate eval {folder.name}"
 
 
 def _unfinished(folder: Path, state: State) -> str:

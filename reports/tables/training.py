@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from curation.runs import RunPlace, list_runs, read_run, state_now
+from curation.runs import RunPlace, readable_runs, state_now
 from curation.store.journal import open_journal
 
 CURVES = ("train_loss", "validation_loss", "gradient_norm", "learning_rate", "tokens_per_second")
 
 
 def runs(place: RunPlace) -> pd.DataFrame:
-    """run, kind, state, base, version, started, train_loss, validation_loss, trained_tokens, seconds; oldest first."""
+    """run, kind, state, base, version, started, train_loss, validation_loss, trained_tokens, seconds; oldest first.
+
+    Without the damaged ones.
+    """
     columns = ("train_loss", "validation_loss", "trained_tokens", "seconds")
     rows = []
-    for folder in list_runs(place.experiments):
-        run = read_run(folder)
+    for folder, run in readable_runs(place.experiments):
         told = (run.name, run.kind, state_now(folder, run), run.base, (run.version or {}).get("name"), run.started)
         rows.append((*told, *(run.metrics.get(name) for name in columns)))
     return pd.DataFrame(rows, columns=["run", "kind", "state", "base", "version", "started", *columns])

@@ -12,6 +12,7 @@ from curation.errors import ConfigError, CurateError, did_you_mean
 from curation.lookup import find, place_of
 from curation.runs import resolve_run
 from curation.workspace import Workspace
+from eval.compare.sides import BASE
 from eval.folder import EvalFolder
 from reports import address
 from reports.trace import numbers
@@ -107,6 +108,8 @@ def _evaluation(place: Place, name: str) -> EvalFolder | None:
 
 def _run(place: Place, name: str) -> Path | None:
     known = {folder.name: folder for folder, _ in place.runs}
+    if name == BASE:  # the newest, as curate report has it
+        return next((folder for folder, run in reversed(place.runs) if run.kind == BASE), None)
     if name in known:
         return known[name]
     if name.isascii() and name.isdigit() and len(name) < _FEWEST:

@@ -10,10 +10,9 @@ from uuid import UUID
 
 import pyarrow.compute as pc
 
-from curation.errors import CurateError
 from curation.lookup import Tables
 from curation.patches import Entry, load_patches
-from curation.runs import Run, RunPlace, list_runs, read_run, run_place
+from curation.runs import Run, RunPlace, readable_runs, run_place
 from curation.store import Store, VersionInfo, open_store
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import Tag, events_of
@@ -53,13 +52,7 @@ class Place:
     @cached_property
     def runs(self) -> list[tuple[Path, Run]]:
         """Oldest first; those that are damaged are left to `curate runs`."""
-        found = []
-        for folder in list_runs(self.runs_at.experiments):
-            try:
-                found.append((folder, read_run(folder)))
-            except CurateError:
-                continue
-        return found
+        return readable_runs(self.runs_at.experiments)
 
     @cached_property
     def evaluations(self) -> list[EvalFolder]:

@@ -11,9 +11,9 @@ from app.dashboard.place import evaluations, here, place, versions
 from app.dashboard.plain import plain
 from curation.errors import CurateError
 from curation.library import Version
-from eval.folder import EvalFolder
+from eval.folder import EvalFolder, all_finished
 from reports.tables import training
-from reports.todo import todo
+from reports.todo import damage, todo
 
 
 def show() -> None:
@@ -35,7 +35,8 @@ def show() -> None:
 
 
 def _stale(built: list[Version], runs: pd.DataFrame, done: list[EvalFolder]) -> None:
-    left = todo([v.name for v in built], runs, done, place().journal)
+    _, damaged = all_finished(place().experiments)
+    left = [*damage(damaged), *todo([v.name for v in built], runs, done, place().journal)]
     st.subheader("To do")
     if not left:
         st.success("Nothing is stale.")
