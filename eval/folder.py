@@ -132,11 +132,14 @@ class EvalFolder:
         from eval.suite import SCHEMA, suite_of  # ARC and generation come along; a list of evaluations needs neither
 
         if not (self.path / SUITE).is_file():
-            raise ConfigError(
-                f"{self.path / SUITE}: no such file, so nobody can tell how this was asked; copy the whole folder, or "
-                f"run the evaluation again: curate eval {self.of.name}"
-            )
+            raise self.no_suite()
         return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE), stored=True)
+
+    def no_suite(self) -> ConfigError:
+        return ConfigError(
+            f"{self.path / SUITE}: no such file, so nobody can tell how this was asked; copy the whole folder, or run "
+            f"the evaluation again: curate eval {self.of.name}"
+        )
 
     def items(self, columns: list[str] | None = None) -> Any:
         return self._table("items", columns)

@@ -20,25 +20,30 @@ training ({template}), greedy. Needs an environment with Curate in it (`pip inst
 downloaded or sent. The questions are held-out items of {exam}."""
 _LOAD: Final = """\
 import os
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is not on this machine is not fetched
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 from eval.generation import GenerationSettings, Item, generate
 from train.model.of_run import load_run, run_files
+from train.watch import TrainLog  # keeps what libraries log, and their progress bars, off the page
 
 # The notebook may be run from its own folder or from the project's.
 project = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / {run!r}).is_dir())
 near = (project / {near!r}).resolve()  # what the base model's path is relative to
 files = run_files(project / {run!r}, near)
-model = load_run(files)
+with TrainLog():
+    model = load_run(files)
 print(files.run.name, "on", files.run.base, "·", files.template.name, "·", files.quantization)"""
 _ASK: Final = """\
 settings = GenerationSettings(max_new_tokens={tokens})
 items = [Item(str(number), {{"messages": one["messages"]}}) for number, one in enumerate(prompts)]
-with model.without_adapter():
-    base = {{found.item_id: found.text for found in generate(model, items, settings)}}
-tuned = {{found.item_id: found.text for found in generate(model, items, settings)}}
+with TrainLog():
+    with model.without_adapter():
+        base = {{found.item_id: found.text for found in generate(model, items, settings)}}
+    tuned = {{found.item_id: found.text for found in generate(model, items, settings)}}
 
 for number, one in enumerate(prompts):
     print("question: ", one["messages"][-1]["content"])

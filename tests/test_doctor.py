@@ -19,7 +19,8 @@ from curation.doctor import environment_checks
 from curation.runs import read_run, run_place, working_on, write_run
 from curation.store.journal import open_journal
 from curation.workspace import Workspace, open_workspace
-from tests.compared import built, run_of
+from tests.compared import built, right_at, run_of
+from tests.reported import arc, evaluated
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +179,31 @@ def test_damaged_and_stopped_runs_and_damaged_patches(made: Workspace, capsys: p
     (made.root / "patches").mkdir()
     (made.root / "patches" / "p-001.jsonl").write_text("{}\n")
     assert {one["about"] for one in faults(made.root, capsys)} == {"experiment_001", "patches"}
+
+
+@pytest.mark.parametrize(
+    ("what", "told", "todo"),
+    [
+        ("run.json", "run.json: cannot be read", "restore it, or remove the run's folder"),
+        ("suite.yaml", "suite.yaml: no such file", "or run the evaluation again: curate eval experiment_002"),
+        ("predictions.parquet", "predictions.parquet: cannot be read", "run the evaluation again"),
+        ("metrics.parquet", "metrics.parquet: cannot be read", "run the evaluation again"),
+    ],
+)
+def test_damaged_evaluations(
+    made: Workspace, what: str, told: str, todo: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = evaluated(made, run_of(made), right_at(0.5, "it"), arc(0.5, 0, 60))
+    _, found = doctor(made.root, capsys)
+    assert {"about": "evaluations", "level": "ok", "told": "1 are whole", "todo": ""} in found
+    path = folder.path / what
+    path.unlink() if what == "suite.yaml" else path.write_bytes(b"{")
+    (one,) = faults(made.root, capsys)
+    assert one["about"] == "experiment_002/eval-1"
+    assert told in one["told"]
+    assert one["todo"].endswith(todo)
+    assert main(["doctor", "-C", str(made.root)]) == 1
+    assert f"-> {one['todo']}" in capsys.readouterr().out
 
 
 def test_locks_name_who_holds_them(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,9 @@ def executed(book: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     nbclient.NotebookClient(
         read, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    return "".join(out.get("text", "") for cell in read.cells for out in cell.get("outputs", ()))
+    shown = [out for cell in read.cells for out in cell.get("outputs", ())]
+    assert {out.get("name") for out in shown} == {"stdout"}, "what libraries say has no place between the answers"
+    return "".join(out.get("text", "") for out in shown)
 
 
 def test_it_answers_as_the_run_does(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

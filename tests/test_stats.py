@@ -339,7 +339,7 @@ def test_no_interval_of_seeds_goes_beyond_what_the_metric_can_differ_by() -> Non
     old = [mean_of("exact_match", "", np.zeros(60))]
     new = [mean_of("exact_match", "", (rng.random(60) < share).astype(float)) for share in (0.8, 0.99)]
     free = [[mean_of("own:points", "", one.item) for one in side] for side in (old, new)]
-    found, same = compare_seeds(old, new), compare_seeds(*free)
+    found, same = compare_seeds(old, new), compare_seeds(free[0], free[1])
     assert same.high > 1
     assert (found.low, found.high) == (same.low, 1.0)
     assert (found.verdict, found.p, found.diff) == (same.verdict, same.p, same.diff)

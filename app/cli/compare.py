@@ -100,10 +100,12 @@ def _asker(where: Where, trust: Trust, told: Progress, notes: list[str]) -> Ask:
     def ask(part: Any, sources: Any) -> bool:
         try:
             from eval.compare.asking import asker
+            from train.watch import TrainLog
         except ImportError as error:
             notes.append(f'{part.name} could not be asked ({error.name} is missing; pip install "curate[eval]")')
             return False
-        return asker(where, trust, told, notes)(part, sources)
+        with TrainLog():
+            return asker(where, trust, told, notes)(part, sources)
 
     return ask
 
@@ -114,10 +116,12 @@ def _sitter(where: Where, trust: Trust, told: Progress, notes: list[str]) -> Sit
 
         try:
             from eval.compare.asking import sitter
+            from train.watch import TrainLog
         except ImportError as error:
             notes.append(f'no baseline could be asked ({error.name} is missing; pip install "curate[eval]")')
             return
-        sitter(where, trust, told, notes, write_results)(exam, part)
+        with TrainLog():
+            sitter(where, trust, told, notes, write_results)(exam, part)
 
     return sit
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.cli.arguments import Parser
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from curation.doctor import Finding
 
 _WIDTH: Final = 150
+_LEAST: Final = 60
 _STYLES: Final[dict[str, Style]] = {"ok": "good", "note": "dim", "broken": "bad"}
 _ORDER: Final = ("broken", "note", "ok")
 
@@ -27,7 +29,7 @@ def add_parser(parser: Parser) -> None:
         "doctor",
         "whether the environment and the workspace are sound, and what to do",
         description="Python, packages against the least versions, extras, GPU, threads; in a workspace its settings, "
-        "disk, store, journal, locks and runs. Changes nothing; exit code 1 where something is broken.",
+        "disk, store, journal, locks, runs and evaluations. Changes nothing; exit code 1 where something is broken.",
         examples=["curate doctor", "curate doctor --deep", "curate doctor --json"],
     )
     command.add_argument("--deep", action="store_true", help="hash every segment, and try out torch and bitsandbytes")
@@ -66,7 +68,13 @@ def _workspace(args: Namespace) -> Sequence[Finding]:
     root = next((one for one in (start, *start.parents) if (one / MARKER).is_file()), None)
     if root is None:
         return [Finding("workspace", "note", f"{start} is in none", "curate init DIR, or curate demo")]
-    return workspace_checks(root, args.deep)
+    return [*workspace_checks(root, args.deep), *_evaluations(root)]
+
+
+def _evaluations(root: Path) -> Sequence[Finding]:
+    from eval.sound import evaluation_checks
+
+    return list(evaluation_checks(root / "experiments"))
 
 
 def _lines(found: Sequence[Finding], seconds: float, full: bool, screen: Screen) -> list[str]:
@@ -89,6 +97,7 @@ def _lines(found: Sequence[Finding], seconds: float, full: bool, screen: Screen)
 
 
 def _line(one: Finding, screen: Screen) -> str:
-    todo = f" -> {one.todo}" if one.todo else ""
-    told = clip(visible(f"{one.about}: {one.told}{todo}"), _WIDTH)
+    """What to do is what a narrow line keeps."""
+    todo = visible(f" -> {one.todo}") if one.todo else ""
+    told = clip(visible(f"{one.about}: {one.told}"), max(_WIDTH - len(todo), _LEAST)) + todo
     return f"{screen.paint(f'{one.level:<6}', _STYLES[one.level])} {told}"

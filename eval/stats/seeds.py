@@ -170,4 +170,5 @@ def noise_floor(runs: Sequence[Measured], clusters: Sequence[Hashable] | npt.NDA
         return NoiseFloor(len(runs), nan, nan, nan)
     values = np.asarray([side.over(np.ones((1, shared.clusters)))[0] for side in shared.sides])
     sd = float(values.std(ddof=1))
-    return NoiseFloor(len(runs), sd, float(np.ptp(values)), t_quantile(0.975, len(runs) - 1) * sqrt(2) * sd)
+    floor = min(t_quantile(0.975, len(runs) - 1) * sqrt(2) * sd, span(runs[0].name))
+    return NoiseFloor(len(runs), sd, float(np.ptp(values)), floor)
