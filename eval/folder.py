@@ -292,16 +292,21 @@ def latest_eval(run: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None
 
 
 def last_evaluation(experiments: Path, wanted: Wanted = lambda _: True) -> EvalFolder | None:
-    """The newest finished evaluation of the newest run that has one; a base model's only where there is no other.
+    """The newest finished evaluation of the newest run that has one; of a base or baseline only where no other is.
 
-    DataError where a damaged run is newer: no other is taken unasked.
+    A comparison asks those after the run, and whoever reviews then means the run that was trained. DataError where a
+    damaged run is newer: no other is taken unasked.
     """
-    ranked = sorted(readable_runs(experiments), key=lambda run: run[1].kind != "base")
+    ranked = sorted(readable_runs(experiments), key=lambda run: not _is_beside(run[1]))
     last = next((found for run, _ in reversed(ranked) if (found := latest_eval(run, wanted)) is not None), None)
     for folder, error in damaged_runs(experiments).items():
         if last is not None and run_number(folder.name) > run_number(last.of.name):
             raise error
     return last
+
+
+def _is_beside(run: Run) -> bool:
+    return run.kind == "base" or bool(run.settings.get("baseline"))
 
 
 def new_eval(run: Path) -> EvalFolder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from curation.errors import ConfigError, DataError
+from curation.runs import read_run, write_run
 from curation.source import Source
 from eval.exam import open_exam
 from eval.folder import EvalFolder, evals, last_evaluation, new_eval
@@ -228,6 +230,11 @@ def test_the_last_evaluation_is_of_a_run_though_the_base_was_asked_later(tmp_pat
     run = evaluated(here, run_of(here), right_at(0.6, "run"), arc(0.5, 0, 20))
     later = base_of(here)
     evaluated(here, later, right_at(0.3, "base"), arc(0.5, 0, 20))
+    assert (found := last_evaluation(here.root / "experiments"))
+    assert found.path == run.path
+    baseline = run_of(here)  # what a comparison has sit the exam beside the run, later than the run
+    write_run(baseline, replace(read_run(baseline), kind="predictions", settings={"baseline": "few-shot"}))
+    evaluated(here, baseline, right_at(0.3, "copied"), arc(0.5, 0, 20))
     assert (found := last_evaluation(here.root / "experiments"))
     assert found.path == run.path
 
