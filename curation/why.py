@@ -71,6 +71,7 @@ class Story:
     patches: list[PatchStep] = field(default_factory=list)
     ties: list[Tie] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    tried: bool = True  # whether anybody looked for changes
 
 
 def explain(tables: Tables, index: int, root: Path, *, tried: bool = True) -> Story:
@@ -118,6 +119,7 @@ def explain(tables: Tables, index: int, root: Path, *, tried: bool = True) -> St
         patches=patch_steps(tables, entry),
         ties=_ties(tables, entry),
         changes=changes(tables, index, root) if tried and entry["verdict"] != "kept" else [],
+        tried=tried,
     )
 
 

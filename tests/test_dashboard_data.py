@@ -75,8 +75,10 @@ class TestData:
         assert "exact" in told(found)
         assert "curate why" in told(found)
         assert rows()[0]["completion"] in told(found)
+        assert "no setting would have kept it" not in told(found)  # nobody looked yet
         found.toggle(key="tried").set_value(True).run()
         sound(found)
+        assert "it would be kept with" in told(found)
 
     def test_a_row_that_is_not_there_is_one_line(self) -> None:
         found = screen("rows", unit="../../etc/passwd:1")

@@ -247,7 +247,7 @@ def _compared(row: Row, other: Row, screen: Screen) -> list[str]:
 
 
 def _changes(story: Story) -> list[str]:
-    if story.verdict == "kept":
+    if story.verdict == "kept" or not story.tried:
         return []
     if not story.changes:
         return ["no setting would have kept it"]
