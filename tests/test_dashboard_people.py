@@ -65,3 +65,30 @@ def test_with_a_login_configured_nothing_is_shown_before_it(here: Workspace, mon
     assert [one.label for one in found.button] == ["log in"]
     monkeypatch.setattr(people, "_user", lambda: {"is_logged_in": True, "email": "ana@example.org"})
     assert "inside" in told(sound(AppTest.from_string(text).run()))
+
+
+def test_each_way_to_log_in_has_its_button_and_there_is_a_way_out(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import streamlit
+    from streamlit.testing.v1 import AppTest
+
+    from app.dashboard import people
+
+    (here.root / ".streamlit").mkdir()
+    (here.root / ".streamlit" / "secrets.toml").write_text("")
+    monkeypatch.setattr(streamlit, "secrets", {"auth": {"ours": {"client_id": "a"}, "theirs": {"client_id": "b"}}})
+    asked: list[str | None] = []
+    monkeypatch.setattr(streamlit, "login", asked.append)
+    text = "import streamlit as st\nfrom app.dashboard.people import offer_logout, require_login\nrequire_login()\n"
+    found = sound(AppTest.from_string(text).run())
+    assert [one.label for one in found.button] == ["log in with ours", "log in with theirs"]
+    found.button[1].click().run()
+    assert asked == ["theirs"]
+    monkeypatch.setattr(people, "_user", lambda: {"is_logged_in": True, "email": "ana@example.org"})
+    left: list[bool] = []
+    monkeypatch.setattr(streamlit, "logout", lambda: left.append(True))
+    found = sound(AppTest.from_string(text + "offer_logout(st.sidebar)\n").run())
+    assert "ana@example.org" in told(found)
+    found.button[0].click().run()
+    assert left == [True]

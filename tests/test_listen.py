@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -16,6 +20,7 @@ from app.dashboard.listen import listening
 from curation.workspace import init_workspace
 
 pytest.importorskip("streamlit")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_small_answers_wait_for_no_acknowledgement() -> None:
@@ -67,6 +72,91 @@ def test_where_nobody_can_listen_one_line_says_so(
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "--port" in told or "--address" in told
+
+
+CERTIFICATE = "/CN=localhost -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+
+
+def configured(root: Path, text: str, name: str = "config.toml") -> Path:
+    here = init_workspace(root / "w")
+    (here.root / ".streamlit").mkdir()
+    (here.root / ".streamlit" / name).write_text(text)
+    return here.root
+
+
+def free_port() -> str:
+    with listening("127.0.0.1", 0) as free:
+        return str(free.getsockname()[1])
+
+
+def asked_for_a_page(root: Path) -> subprocess.CompletedProcess[str]:
+    """`curate app`, in a process of its own: Streamlit's configuration is one for a process."""
+    words = [sys.executable, "-m", "app.cli", "-C", str(root), "app", "--port", free_port(), "--no-browser"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server\n", "cannot be read"),
+        ("[server]\nsslCertFile = 'a.pem'\n", "only one of them is set"),
+        ("[server]\nsslCertFile = 'a.pem'\nsslKeyFile = 'b.pem'\n", "No such file"),
+    ],
+)
+def test_a_configuration_that_cannot_hold_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    done = asked_for_a_page(configured(tmp_path, text))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "config.toml: " in done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for a certificate")
+def test_the_address_that_is_told_is_the_one_that_answers(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-nodes", "-keyout", str(key), "-out", str(certificate), "-subj"]
+    subprocess.run([*words, *CERTIFICATE.split()], check=True, capture_output=True)
+    root = configured(
+        tmp_path, f"[server]\nbaseUrlPath = 'desk'\nsslCertFile = '{certificate}'\nsslKeyFile = '{key}'\n"
+    )
+    words = [sys.executable, "-m", "app.cli", "-C", str(root), "app", "--port", free_port(), "--no-browser"]
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        address = process.stderr.readline().split()[0]
+        assert address.startswith("https://127.0.0.1:")
+        assert address.endswith("/desk")
+        with urlopen(f"{address}/_stcore/health", timeout=60, context=ssl._create_unverified_context()) as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+
+
+LOGIN = "[auth]\nredirect_uri = 'http://localhost/oauth2callback'\ncookie_secret = 'x'\n"
+ONE = "client_id = 'a'\nclient_secret = 'b'\nserver_metadata_url = 'http://localhost/.well-known'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[auth\n", "cannot be read"),
+        ("auth = 1\n", "auth is no section"),
+        ("[auth]\n" + ONE, "[auth] lacks redirect_uri, cookie_secret"),
+        (LOGIN, "[auth] lacks client_id, client_secret, server_metadata_url"),
+        (LOGIN + "[auth.ours]\nclient_id = 'a'\n", "[auth] lacks ours.client_secret, ours.server_metadata_url"),
+        (LOGIN + ONE, 'authlib is not installed; pip install "curate[login]"'),
+    ],
+)
+def test_a_login_that_nobody_could_pass_is_one_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "serve", lambda at, workspace: pytest.fail("it listens"))
+    monkeypatch.setitem(sys.modules, "authlib", None)
+    root = configured(tmp_path, text, "secrets.toml")
+    assert main(["-C", str(root), "app", "--port", free_port(), "--no-browser"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"{root / '.streamlit' / 'secrets.toml'}" in told
+    assert said in told
 
 
 def test_a_browser_is_opened_at_a_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,10 +32,12 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     here = workspace(args)
     require(_NEEDS, "app")
-    from app.dashboard.listen import listening, serve
+    from app.dashboard.configured import check_login
+    from app.dashboard.listen import listening, page_address, serve
 
+    check_login(here.root)
     with listening(args.address, args.port) as at, suppress(KeyboardInterrupt):
-        address = f"http://{f'[{args.address}]' if ':' in args.address else args.address}:{at.getsockname()[1]}"
+        address = page_address(at, args.address, here.root)
         print(f"{address}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
         if sys.stdout.isatty() and not args.no_browser:
             webbrowser.open(address)  # it waits at the door while the dashboard is loaded

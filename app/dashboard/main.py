@@ -8,7 +8,7 @@ from importlib import import_module
 import streamlit as st
 
 from app.dashboard.links import PAGES
-from app.dashboard.people import require_login
+from app.dashboard.people import offer_logout, require_login
 from app.dashboard.place import here
 
 # Less empty space; and without the download of Streamlit's tables, which guards no formula: ours stands beneath each.
@@ -50,3 +50,4 @@ require_login()
 st.navigation(list(pages.values())).run()
 st.sidebar.caption("workspace")
 st.sidebar.text(here().root.name)
+offer_logout(st.sidebar)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from app.dashboard.configured import SECRETS, files, providers
 from app.dashboard.place import here
 from app.dashboard.plain import plain, refused
 from curation.errors import CurateError
@@ -25,15 +25,25 @@ def require_login() -> None:
         return
     st.title("Curate")
     st.info("This dashboard asks who you are.")
-    if st.button("log in"):
-        st.login()
+    ways: list[str | None] = [*providers(st.secrets["auth"])]
+    for name in ways or [None]:
+        if st.button("log in" if name is None else f"log in with {name}", key=f"log in {name}"):
+            st.login(name)
     st.stop()
+
+
+def offer_logout(place: Any) -> None:
+    """Who is logged in, and the way out."""
+    if name := signed_in():
+        place.caption("logged in")
+        place.text(name)
+        if place.button("log out"):
+            st.logout()
 
 
 def configured() -> bool:
     """Whether .streamlit/secrets.toml of the workspace names a way to log in, in [auth]."""
-    files = [folder / ".streamlit" / "secrets.toml" for folder in (here().root, Path.home())]
-    return any(file.is_file() for file in files) and "auth" in st.secrets
+    return bool(files(here().root, SECRETS)) and "auth" in st.secrets
 
 
 def author(place: Any, key: str = "author") -> str:
