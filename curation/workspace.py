@@ -34,6 +34,11 @@ class Workspace:
         return self.root / "store"
 
     @property
+    def has_store(self) -> bool:
+        """Whether anything was published in it, be what names it lost; opening it then says what to do."""
+        return (self.store_path / "CURRENT").exists() or any(self.store_path.glob("catalog-*.duckdb"))
+
+    @property
     def splits_path(self) -> Path:
         return self.root / "data" / "splits"
 

@@ -96,8 +96,22 @@ def eval_results(folder: EvalFolder) -> list[Any]:
 
 
 def _shown_base(of: Subject) -> str:
-    """The base's name; of a folder named by its whole path only the last part, which says nothing of the machine."""
-    return Path(of.run.base).name if Path(of.run.base).is_absolute() else of.run.base
+    """The base's name; of a folder only the last part, which says nothing of the machine, and is no other's on the hub:
+    there data/base is the model `base` of somebody called data."""
+    return Path(of.run.base).name if _in_folder(of) else of.run.base
+
+
+def no_name(of: Subject, claims: Claims) -> str:
+    """What to do where nobody has said what the base is called on the hub; empty where it is known."""
+    if claims.base or not _in_folder(of):
+        return ""
+    return f"the base model is the folder {of.run.base}; say with --base what it is called on the hub"
+
+
+def _in_folder(of: Subject) -> bool:
+    """Whether the base was read from a folder that is not the hub's cache."""
+    known = of.run.base_model
+    return Path(of.run.base).is_absolute() or bool(known.get("sha256") and not known.get("revision"))
 
 
 def _document(

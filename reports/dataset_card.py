@@ -13,6 +13,7 @@ from curation.errors import ConfigError
 from curation.export.manifest import Manifest, check_export, read_manifest
 from curation.library import Version
 from curation.licences import NOT_STATED, by_licence, of_version, stated
+from reports import dataset_words
 from reports.cells import table
 from reports.document import Block, Code, Document, Section, Table, Text
 from reports.licences import against_data, for_hub
@@ -52,7 +53,7 @@ def dataset_card(
         "axolotl.yaml": yaml.safe_dump({"datasets": axolotl(manifest, parts)}, sort_keys=False),
     }
     return {
-        "README.md": f"---\n{head}---\n\n{to_markdown(_document(version, manifest, title, licence, files))}",
+        "README.md": f"---\n{head}---\n\n{to_markdown(_document(version, manifest, folder, title, licence, files))}",
         **files,
     }
 
@@ -191,16 +192,17 @@ def _axolotl(layout: str) -> Mapping[str, Any]:
 
 
 def _document(
-    version: Version, manifest: Manifest, title: str, licence: str | None, files: Mapping[str, str]
+    version: Version, manifest: Manifest, folder: Path, title: str, licence: str | None, files: Mapping[str, str]
 ) -> Document:
     rows = [[file.split, file.path, f"{file.rows:,}", file.sha256] for file in manifest.files]
     skipped = sum((manifest.skipped or {}).values())
-    about = f"Version {version.name} ({version.id}), layout {manifest.format}, built by Curate."
     left: list[Block] = [Text(f"{skipped:,} rows that the layout cannot express were left out.")] if skipped else []
     reasons = tables.reasons(version)
     dropped: list[Block] = [table(reasons)] if not reasons.empty else []
+    load = Code("from datasets import load_dataset\n\nsplits = load_dataset('.')", "Read in the folder of this card:")
     sections = [
-        Section("Files", [Table(("split", "file", "rows", "sha256"), rows, frozenset({"rows"})), *left]),
+        Section("What a row holds", dataset_words.fields(manifest, folder)),
+        Section("Files", [Table(("split", "file", "rows", "sha256"), rows, frozenset({"rows"})), *left, load]),
         Section("What came in, and what went", [table(tables.sources(version)), *dropped]),
         Section("Leaks", data.leaks(version)),
         Section("Licence", _licence(version, licence)),
@@ -212,7 +214,7 @@ def _document(
             ],
         ),
     ]
-    return Document(title, [Text(about)], sections)
+    return Document(title, [Text(dataset_words.about(version, manifest))], sections)
 
 
 def _licence(version: Version, licence: str | None) -> list[Block]:

@@ -14,6 +14,8 @@ _KEPT: Final = re.compile(r"llama[234](\.[0-9])?|gemma|deepfloyd-if-license|fair
 _LLAMA: Final = re.compile(
     r"(?:^|/|[-_])(?:meta[-_])?llama[-_ ]?(?P<version>2|3(?:[._][123])?|4)(?![0-9])", re.IGNORECASE
 )
+# Of no version that is known: DeepSeek-R1-Distill-Llama-8B, Llama-Guard-2-8B. Lower case alone is as often an animal.
+_SOME_LLAMA: Final = re.compile(r"(?:^|/|[-_])(?:meta[-_])?Llama(?=[-_]|$)")
 _NON_COMMERCIAL: Final = re.compile(
     r"(?:^|[-_ ])(?:nc|non-?commercial)(?:$|[-_ ])|noncommercial|\bno(?:t for)? commercial"
     r"|\bresearch(?: use| purposes)? only",
@@ -55,12 +57,19 @@ def own_licence(base: str, base_licence: str | None, claimed: str | None) -> str
     return told if told and (_KEPT.fullmatch(told) or _NON_COMMERCIAL.search(told)) else None
 
 
+def _plain(licence: str) -> str:
+    """As the hub writes it: mit of "MIT License", llama3.1 of "Llama 3.1"."""
+    text = re.sub(r"[\s_]+", "-", licence.strip().lower())
+    text = re.sub(r"(-community)?-licen[cs]e(-agreement)?$|-(only|or-later)$", "", text)
+    return re.sub(r"^llama-(?=[234])", "llama", text)
+
+
 def for_hub(licence: str | None) -> dict[str, Any]:
     """The keys of a card's head: `license`, and for what the hub has no word for `other` with a `license_name`."""
     if not licence:
         return {}
     plain = re.sub(r"[\s_]+", "-", licence.strip().lower())
-    known = re.sub(r"-(only|or-later)$", "", plain)
+    known = plain if plain in _HUB.split() else _plain(licence)
     if known in _HUB.split():
         return {"license": known}
     return {"license": "other", "license_name": re.sub(r"[^a-z0-9.+-]+", "-", plain).strip("-") or "other"}
@@ -85,9 +94,15 @@ def conflicts(
             "made from it stay under that licence"
         )
     binding = known or (base_licence if base_licence and _KEPT.fullmatch(base_licence.lower()) else None)
-    if claimed and binding and claimed.lower() != binding:
+    if claimed and binding and _plain(claimed) != binding.lower():
         found.append(
             f'the card claims "{claimed}", but the base is under {binding}, which its derivatives keep; claim that'
+        )
+    if not known and _SOME_LLAMA.search(base) and not _plain(claimed or base_licence or "").startswith("llama"):
+        told = f'"{claimed or base_licence}" is' if claimed or base_licence else "its licence is not"
+        found.append(
+            f"{base} is by its name made from a Llama, whose licence its derivatives keep, and {told} said here; "
+            "look up which Llama it was, and claim that licence"
         )
     found += against_data(data, claimed, sources)
     if base_licence and _non_commercial(base_licence) and claimed and not _non_commercial(claimed):

@@ -40,6 +40,8 @@ def write_tree(folder: Path, subjects: Sequence[Subject], claims: Claims) -> lis
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / MARK, b"Written by curate project; written anew by it.\n")
         export(last.store, last.version.info, folder / "data" / "splits")
+        for known in (folder / "experiments").glob("experiment_*"):  # may be of another version
+            shutil.rmtree(known, ignore_errors=True)
         for of in subjects:
             _experiment(of, folder / "experiments" / of.folder.name)
         texts = {
@@ -76,7 +78,6 @@ def _experiment(of: Subject, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(of.folder / RUN_FILE, target / RUN_FILE)
     for name in _COPIED:
-        shutil.rmtree(target / name, ignore_errors=True)
         if (of.folder / name).is_dir():
             shutil.copytree(of.folder / name, target / name)
     if of.evaluation is not None:

@@ -108,6 +108,45 @@ def test_the_licences_of_the_recipe_are_in_the_card_and_in_conflict_without_bein
     assert "nobody has said under which licence data/b.jsonl is" in card.text.replace("\\", "")
 
 
+def test_a_base_in_a_folder_is_no_name_on_the_hub(
+    made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """models/tiny would be the model `tiny` of somebody called models."""
+    from huggingface_hub import ModelCard
+
+    assert curate(made, "card", "002", "--to", str(tmp_path)) == 0
+    assert "the base model is the folder models/tiny; say with --base" in capsys.readouterr().out
+    assert ModelCard.load(tmp_path / "README.md").data.base_model == "tiny"
+    folder = made.root / "experiments" / "experiment_002"
+    before = read_run(folder)
+    write_run(folder, replace(before, base_model={**before.base_model, "name": "org/base", "revision": "ab" * 20}))
+    try:
+        assert curate(made, "card", "002", "--to", str(tmp_path)) == 0
+    finally:
+        write_run(folder, before)
+    assert "--base" not in capsys.readouterr().out
+    assert ModelCard.load(tmp_path / "README.md").data.base_model == "org/base"
+
+
+@pytest.mark.parametrize("layout", ["messages", "alpaca", "sharegpt", "prompt_completion"])
+def test_a_dataset_card_says_what_it_is_and_what_a_row_holds(made: Workspace, tmp_path: Path, layout: str) -> None:
+    from huggingface_hub import DatasetCard
+
+    out = tmp_path / "out"
+    assert curate(made, "export", "v1", "--to", str(out), "--format", layout) == 0
+    assert curate(made, "card", "v1", "--to", str(out)) == 0
+    card = DatasetCard.load(out / "README.md")
+    assert card.data.pretty_name == "work-v1", "by the workspace, not by the folder it was written to"
+    first = json.loads((out / "train.jsonl").read_text().splitlines()[0])
+    counts = [len((out / f"{split}.jsonl").read_text().splitlines()) for split in ("train", "validation", "test")]
+    text = card.text.replace("\\", "")
+    assert f"{sum(counts):,} rows of instruction data" in text
+    assert f"{counts[0]:,} to train on, {counts[1]:,} to choose settings by, {counts[2]:,} for the end" in text
+    assert json.dumps(first, ensure_ascii=False, indent=2) in card.text
+    assert all(f"| {name} | " in text for name in first)
+    assert "| of the source |" not in text
+
+
 def test_a_run_made_elsewhere_and_a_base_of_this_machine(made: Workspace, tmp_path: Path) -> None:
     folder = made.root / "experiments" / "experiment_003"
     before = read_run(folder)
@@ -208,9 +247,14 @@ def test_a_llama_is_known_by_its_name_and_others_are_not(name: str, licence: str
         ("org/base", "cc-by-nc-4.0", (), "mit", 1),
         ("org/base", "gemma", (), "mit", 1),
         ("Qwen/Qwen2.5-0.5B", "apache-2.0", ("mit",), "mit", 0),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "mit", (), "mit", 1),
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "mit", (), "llama3.1", 0),
+        ("meta-llama/Llama-Guard-3-8B", None, (), None, 1),
+        ("TinyLlama/TinyLlama-1.1B", "apache-2.0", (), "apache-2.0", 0),
+        ("meta-llama/Llama-3.1-8B", "llama3.1", (), "Llama 3.1 Community License", 0),
     ],
 )
-def test_conflicts(base: str, base_licence: str, data: tuple[str, ...], claimed: str | None, count: int) -> None:
+def test_conflicts(base: str, base_licence: str | None, data: tuple[str, ...], claimed: str | None, count: int) -> None:
     assert len(conflicts(base, base_licence, data, claimed)) == count
 
 

@@ -79,6 +79,13 @@ def test_the_same_project_again_is_the_same(made: Workspace, tmp_path: Path) -> 
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == first
 
 
+def test_a_run_of_another_version_does_not_stay(made: Workspace, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert project(made, out, "002") == 0
+    assert project(made, out, "003") == 0
+    assert [path.name for path in (out / "experiments").iterdir()] == ["experiment_003"]
+
+
 def test_a_run_that_was_not_evaluated_takes_its_questions_from_validation(
     made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +99,10 @@ def test_a_run_that_was_not_evaluated_takes_its_questions_from_validation(
 def test_no_path_of_this_machine_is_in_the_tree(made: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert project(made, out, "002") == 0
+    answers = made.root / "experiments" / "experiment_001" / "eval-1" / "predictions.parquet"
+    answers.write_bytes(b"damaged")  # so that the card says why it compares nothing
+    assert project(made, out, "002") == 0
+    assert "experiments/experiment\\_001/eval-1/predictions.parquet: cannot be read" in (out / "README.md").read_text()
     for path in out.rglob("*"):
         assert not path.is_file() or str(tmp_path).encode() not in path.read_bytes(), path
 

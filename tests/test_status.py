@@ -80,6 +80,19 @@ def test_fifteen_lines_however_much_is_waiting(tmp_path: Path, capsys: pytest.Ca
     assert lines[-1].endswith(" more; curate status --json")
 
 
+@pytest.mark.parametrize("command", ["status", "report", "card", "trace v1", "compare --stored"])
+def test_a_store_that_lost_its_head_is_not_one_in_which_nothing_was_built(
+    here: Workspace, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(here)
+    evaluation(run_place(here).experiments)
+    (here.store_path / "CURRENT").unlink()
+    capsys.readouterr()
+    assert main([*command.split(), "-C", str(here.root)]) == 1
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("curate ")]
+    assert "CURRENT: is missing; restore it from a backup, or write catalog-000001.duckdb into" in line
+
+
 def test_a_damaged_run_or_evaluation_is_named_and_the_rest_is_told(
     here: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,7 +44,7 @@ def run(args: Namespace) -> int:
 
 def _of_run(args: Namespace) -> int:
     from curation.workspace import find_workspace
-    from reports.card import Claims, model_card
+    from reports.card import Claims, model_card, no_name
     from reports.sections.subject import subject
 
     here = find_workspace(folder(args))
@@ -53,7 +53,7 @@ def _of_run(args: Namespace) -> int:
     text, against = model_card(of, claims)
     path = (folder(args) / args.to if args.to else of.folder) / README
     _write(path, {README: text}, args.force)
-    missing = [text for text in dict.fromkeys((of.no_evaluation, of.no_version)) if text]
+    missing = [text for text in dict.fromkeys((of.no_evaluation, of.no_version, no_name(of, claims))) if text]
     data = {"run": of.folder.name, "card": str(path), "conflicts": against, "missing": missing}
     lines = [visible(f"licence conflict: {line}") for line in against] + [visible(line) for line in missing]
     emit(args, data, [*lines, visible(str(path)), next_commands(f"curate report {of.folder.name}")])
@@ -69,7 +69,8 @@ def _of_version(args: Namespace) -> int:
     here, store = stored(args)
     version = Version(store, store.resolve(args.of))
     place = folder(args) / args.to if args.to else here.splits_path
-    files = dataset_card(version, Path(place), licence=args.licence, name=args.name)
+    name = args.name or f"{here.root.resolve().name}-{version.name}"
+    files = dataset_card(version, Path(place), licence=args.licence, name=name)
     _write(Path(place) / README, files, args.force)
     against = licence_conflicts(version, args.licence)
     data: dict[str, Any] = {

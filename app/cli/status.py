@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     from reports.todo import damage, failing_gates, todo
 
     here = workspace(args)
-    store = open_store(here.store_path) if (here.store_path / "CURRENT").exists() else None
+    store = open_store(here.store_path) if here.has_store else None
     built = [version.name for version in store.versions() if not version.is_fold] if store else []
     place = run_place(here)
     table = runs(place)

@@ -52,5 +52,4 @@ def _compared(first: str, second: str, suite: str | None, known: tuple[str, ...]
 
 
 def _store() -> Store | None:
-    path = here().store_path
-    return open_store(path) if (path / "CURRENT").exists() else None
+    return open_store(here().store_path) if here().has_store else None

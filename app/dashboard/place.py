@@ -37,8 +37,7 @@ def journal() -> Journal:
 
 def versions() -> list[Version]:
     """All versions, oldest first; none where nothing was built."""
-    store = here().store_path
-    return _opened().versions() if (store / "CURRENT").exists() else []
+    return _opened().versions() if here().has_store else []
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,7 +96,7 @@ def subject(
     run = read_run(folder)
     if run.kind == "evaluation":
         raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
-    store = open_store(workspace.store_path) if workspace and (workspace.store_path / "CURRENT").exists() else None
+    store = open_store(workspace.store_path) if workspace and workspace.has_store else None
     settings = replace(settings or Settings(), people=scores_of(place, root))
     evaluation, no_evaluation = _evaluation(folder, run, settings.suite)
     version, no_version = _version(store, run)
@@ -119,6 +120,7 @@ def subject(
     )
     alone(found)
     comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
+    no_comparison = no_comparison.replace(f"{root}{os.sep}", "")  # a card goes to other machines
     return replace(found, comparison=comparison, no_comparison=no_comparison)
 
 

@@ -31,8 +31,7 @@ class Place:
 
     @cached_property
     def store(self) -> Store | None:
-        path = self.workspace.store_path if self.workspace else None
-        return open_store(path) if path is not None and (path / "CURRENT").exists() else None
+        return open_store(self.workspace.store_path) if self.workspace and self.workspace.has_store else None
 
     @cached_property
     def versions(self) -> list[VersionInfo]:
