@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+_COPIES: Final = ("conflicts", "exact", "near")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,23 @@ def source_accounts(sources: Sequence[dict[str, Any]], ledger: Any, flags: Any) 
         }
         for i, described in enumerate(sources)
     ]
+
+
+def exam_notes(fixed: Mapping[str, str], ledger: Any) -> list[str]:
+    """Sources whose split is fixed (name -> split) to one that is asked, and that lost rows to copies outside of it."""
+    notes = []
+    for name, split in fixed.items():
+        if split == "train":
+            continue
+        kin = pa.array([other for other, theirs in fixed.items() if theirs == split], pa.string())
+        here = pc.and_(pc.equal(ledger["source"], name), pc.is_valid(ledger["matched_source"]))
+        here = pc.and_(here, pc.is_in(ledger["stage"], value_set=pa.array(_COPIES)))
+        lost = ledger.filter(pc.and_(here, pc.invert(pc.is_in(ledger["matched_source"], value_set=kin))))
+        if lost.num_rows:
+            rows = f"{lost.num_rows:,} row{'s' * (lost.num_rows != 1)} of this {split} set"
+            told = f"{rows} went for copies in other sources, such as line {lost['line'][0].as_py():,}"
+            notes.append(f"{name}: {told}; to keep them here, name it first in recipe.yaml")
+    return notes
 
 
 def _noted(ledger: Any, flags: Any, names: Any, verdict: Any) -> Any:

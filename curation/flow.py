@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from curation.accounts import StageAccount, account, source_accounts
+from curation.accounts import StageAccount, account, exam_notes, source_accounts
 from curation.decontamination.evaluation_sets import EvaluationSet
 from curation.errors import DataError
 from curation.gather import Gathered, gather
@@ -150,6 +150,7 @@ def run_stages(
             "tokens": counted.summary if counted else None,
         },
         notes=[
+            *exam_notes({one.name: one.spec.split for one in of_recipe if one.spec.split}, stored["ledger"]),
             *notes,
             *(inherited.notes if inherited else []),
             *splits.report.warnings,

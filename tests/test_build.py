@@ -235,3 +235,23 @@ def test_exports_are_the_members_in_order(sample: tuple[Workspace, BuildResult],
         lines = [orjson.loads(line) for line in (tmp_path / "out" / f"{split}.jsonl").read_bytes().splitlines()]
         wanted = members.filter(pa.compute.equal(members["split"], split))["row_id"].to_pylist()
         assert [line["row_id"].replace("-", "") for line in lines] == [row_id.hex() for row_id in wanted]
+
+
+def test_an_exam_that_loses_questions_to_copies_elsewhere_is_told_of_and_keeps_them_if_named_first(
+    tmp_path: Path,
+) -> None:
+    workspace = init_workspace(tmp_path / "w")
+    asked = [{"question": f"Which key opens room {i * 7919}?", "answer": f"Key {i * 31}."} for i in range(12)]
+    for name, rows in {"rows": asked[:8], "exam": [*asked[6:], asked[11]]}.items():  # two leaked; one twice in the exam
+        (workspace.root / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    sources = [{"path": "rows.jsonl"}, {"path": "exam.jsonl", "split": "test"}]
+    for order, kept in ((sources, 4), (sources[::-1], 6)):
+        (workspace.root / "recipe.yaml").write_text(yaml.safe_dump({"sources": order}, sort_keys=False))
+        result = build(workspace)
+        (exam,) = (one for one in result.sources if one["source"] == "exam.jsonl")
+        assert exam["kept"] == kept
+        said = [note for note in result.notes if "copies in other sources" in note]
+        assert said == [
+            "exam.jsonl: 2 rows of this test set went for copies in other sources, such as line 1; "
+            "to keep them here, name it first in recipe.yaml"
+        ] * (order is sources)

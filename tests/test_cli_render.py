@@ -175,6 +175,15 @@ def test_progress_in_a_log_is_one_line_a_stage_and_one_every_ten_seconds() -> No
     ]
 
 
+def test_what_takes_longer_than_a_second_each_is_said_so() -> None:
+    stream, now = io.StringIO(), [0.0]
+    log = Lines(stream, clock=lambda: now[0])
+    log.stage("training", 60, "steps")
+    now[0] = 14.0
+    log.advance(2)
+    assert stream.getvalue() == "training: 2 steps of 60 steps, 7.0 s each, 6 min 46 s left\n"
+
+
 def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()

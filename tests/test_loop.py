@@ -16,7 +16,7 @@ import pytest
 from app.cli import main
 from app.cli.demo import SAMPLE
 from app.cli.loop import LEARNING_RATE, STEPS, _lay
-from app.cli.loop_findings import culprit, halves, sides_of, verdict
+from app.cli.loop_findings import culprit, halves, lines_of, review_counts, sides_of, verdict
 from curation.patches import load_patches
 from curation.runs import list_runs, read_run
 from curation.store import Store, VersionInfo, open_store
@@ -104,6 +104,11 @@ def test_where_nothing_was_changed_nobody_can_tell_and_seeds_are_compared() -> N
     better = {"primary": {"verdict": "better"}}
     assert verdict({"compare": better}) == "cannot tell"  # two seeds of one version, whatever they differ by
     assert verdict({"compare": better, "after": ["c"]}) == "better"
+
+
+def test_the_page_is_named_at_the_end() -> None:
+    told = {"reviews": review_counts([]), "blamed": None, "report": {"html": "/w/reports/v1-experiment_002.html"}}
+    assert lines_of(told)[-1] == "all of it on one page: /w/reports/v1-experiment_002.html"
 
 
 def test_other_seeds_and_sound_data_are_drawn_anew(tmp_path: Path) -> None:

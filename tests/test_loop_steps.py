@@ -81,6 +81,13 @@ def test_each_line_says_whose_it_is(steps: Steps, capfd: pytest.CaptureFixture[s
     assert {name for name, _ in steps.times} == {"a --json", "b --json"}
 
 
+def test_a_line_is_written_in_one_piece(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("sys.stderr.write", written.append)
+    steps.note("one")
+    assert [text for text in written if text] == ["one\n"]  # else another's line begins before this one's end
+
+
 def test_the_cores_are_shared_out(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.cli.loop_steps._cores", lambda: 4)
     alone = Steps(steps.root, steps._program)

@@ -247,3 +247,17 @@ def test_generation_pads_on_the_left(base: Path) -> None:
     tokenizer = load_tokenizer(base)
     assert tokenizer.padding_side == "left"
     assert SimpleNamespace(**tokenizer.special_tokens_map).pad_token == "<pad>"
+
+
+def test_loading_draws_no_bar_and_leaves_the_setting(base: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging as theirs
+
+    before = theirs.is_progress_bar_enabled()
+    theirs.enable_progress_bar()
+    try:
+        load_base(base, quantization="none")
+        assert capfd.readouterr().err == ""
+        assert theirs.is_progress_bar_enabled()
+    finally:
+        if not before:
+            theirs.disable_progress_bar()

@@ -111,6 +111,17 @@ def test_runs_are_listed_newest_first(here: Workspace, capsys: Capture) -> None:
     assert shown[-1] == "next: curate runs show experiment_002"
 
 
+def test_what_a_comparison_asked_beside_is_named_and_a_training_shown(here: Workspace, capsys: Capture) -> None:
+    trained(here)
+    trained(here, kind="base")
+    trained(here, kind="predictions", settings={"baseline": "few-shot"})
+    shown = run(capsys, "runs")
+    assert "done, baseline" in shown[1]
+    assert "done, base model" in shown[2]
+    assert "," not in shown[3].split("done")[1].split("  ")[0]
+    assert shown[-1] == "next: curate runs show experiment_001"
+
+
 def test_a_run_at_work_shows_what_it_measured_last(here: Workspace, capsys: Capture) -> None:
     folder = trained(here, state="running", metrics={})
     logged(here, folder.name, 8)

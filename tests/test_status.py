@@ -34,6 +34,8 @@ def test_each_thing_that_waits_is_said_with_its_command(here: Workspace, capsys:
     assert set(waiting(here, capsys)) == {"curate build"}
     build(here)
     capsys.readouterr()
+    assert main(["-C", str(here.root), "status"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(": 1 version · 0 runs · 0 evaluations")
     assert set(waiting(here, capsys)) == {"curate train --check"}
     one = evaluation(run_place(here).experiments, lambda i: f"answer {i % 25}")
     assert waiting(here, capsys) == {"curate tag": f"5 wrong outputs of {one.name} were seen by nobody"}

@@ -116,7 +116,8 @@ def lines_of(data: dict[str, Any]) -> list[str]:
         lines.append(f"what this speaks of: {visible(data['compare']['claim']['words'])}")
         lines += _tag_lines(data["tags"])
         lines += [_beside(one) for one in data["compare"]["benchmarks"]]
-    return [*lines, _RECALL]
+    page = [f"all of it on one page: {visible(data['report']['html'])}"] if "report" in data else []
+    return [*lines, _RECALL, *page]
 
 
 def _said_by_people(blamed: dict[str, Any]) -> list[str]:

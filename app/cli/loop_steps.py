@@ -141,7 +141,8 @@ class Steps:
     def _say(self, text: str) -> None:
         if text.rstrip("\n"):
             lines = text.rstrip("\n").split("\n")
-            print("\n".join(f"{self._label}{line}" for line in lines), file=sys.stderr, flush=True)
+            whole = "".join(f"{self._label}{line}\n" for line in lines)
+            print(whole, end="", file=sys.stderr, flush=True)  # in one piece: several speak at once
 
 
 def _cores() -> int:

@@ -63,7 +63,7 @@ class Lines:
         if self._total:
             parts[0] += f" of {_amount(self._total, self._unit)}"
         if rate:
-            parts.append(f"{_amount(round(rate), self._unit)} a second")
+            parts.append(_pace(rate, self._unit, " a second"))
             if self._total:
                 parts.append(f"{seconds(max(self._total - self._done, 0) / rate)} left")
         return ", ".join(parts)
@@ -104,7 +104,7 @@ class Bar:
         if self._task is None:
             return
         task = self._bar.tasks[0]
-        rate = f", {_amount(round(task.speed), self._unit)}/s" if task.speed else ""
+        rate = f", {_pace(task.speed, self._unit, '/s')}" if task.speed else ""
         self._bar.update(self._task, completed=done, state=f"{_amount(done, self._unit)}{rate}")
 
     def note(self, text: str) -> None:
@@ -119,6 +119,11 @@ class Bar:
     def stop(self) -> None:
         """The build failed: the terminal is needed for the error."""
         self.finish()
+
+
+def _pace(rate: float, unit: str, each: str) -> str:
+    """4 steps a second; where that rounds to none, 7.1 s each."""
+    return f"{_amount(round(rate), unit)}{each}" if rate >= 1 else f"{seconds(1 / rate)} each"
 
 
 def _amount(count: int, unit: str) -> str:

@@ -23,6 +23,7 @@ _ACTIONS: Final = ("show",)
 _HEADERS: Final = ("run", "version", "base", "template", "state", "train loss", "validation", "tokens", "seconds")
 _SHOWN: Final = ("train_loss", "validation_loss", "trained_tokens", "seconds")
 _PROVENANCE: Final = {"imported": "imported", "unknown": "provenance unknown"}
+_KIND: Final = {"base": "base model", "predictions": "recorded answers"}  # what else than a training is listed
 
 
 def add_parser(parser: Parser) -> None:
@@ -76,6 +77,7 @@ def _described(path: Path, journal: Journal | None) -> dict[str, Any]:
     return {
         "run": path.name,
         "kind": run.kind,
+        "baseline": run.settings.get("baseline"),
         "version": (run.version or {}).get("name"),
         "base_model": run.base,
         "template": (run.template or {}).get("name"),
@@ -96,11 +98,9 @@ def measured(run: Run, journal: Journal | None) -> dict[str, float]:
 
 def _row(told: dict[str, Any]) -> list[Any]:
     base = clip(str(told.get("base_model", "-")).rstrip("/").split("/")[-1], 30)
-    state = (
-        told["state"]
-        if told.get("provenance") in (None, "curate")
-        else f"{told['state']}, {_PROVENANCE[told['provenance']]}"
-    )
+    more = _PROVENANCE.get(told.get("provenance", ""), "") or _KIND.get(told.get("kind", ""), "")
+    more = "baseline" if told.get("baseline") else more
+    state = f"{told['state']}, {more}" if more else told["state"]
     numbers = [_number(name, told["metrics"].get(name)) for name in _SHOWN]
     return [told["run"], told.get("version"), base, told.get("template"), state, *numbers]
 
@@ -118,5 +118,6 @@ def _after(found: list[dict[str, Any]]) -> list[str]:
     stopped = [told["run"] for told in found if told["state"] == "interrupted"]
     again = [f"curate train --resume {name}" for name in stopped[:1]]
     told = [f"{', '.join(stopped[:3])} did not come to the end"] if stopped else []
-    whole = [one["run"] for one in found if one["state"] != "damaged"]
-    return [*damaged, *told, next_commands(*again, *(f"curate runs show {name}" for name in whole[:1]))]
+    whole = [one for one in found if one["state"] != "damaged"]
+    whole.sort(key=lambda one: one["kind"] != "training")  # of the others there is little to show
+    return [*damaged, *told, next_commands(*again, *(f"curate runs show {one['run']}" for one in whole[:1]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sized
 from dataclasses import asdict
 
 from app.cli.arguments import Parser
@@ -32,10 +33,14 @@ def run(args: Namespace) -> int:
     done, damaged = all_finished(place.experiments)
     said = [*damage(damaged), *todo(built, table, done, place.journal)]
     said += failing_gates(place, store, here.root) if done else []
-    counts = f"{len(built):,} versions · {len(table):,} runs · {len(done):,} evaluations"
+    counts = " · ".join(_counted(*one) for one in ((built, "version"), (table, "run"), (done, "evaluation")))
     data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}
     lines = [visible(f"{here.root}: {counts}"), *(visible(f"{one.what}: {one.command}") for one in said)]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"... {len(lines) - LINES + 1:,} more; curate status --json"]
     emit(args, data, lines if said else [*lines, "nothing is waiting"])
     return 0
+
+
+def _counted(found: Sized, what: str) -> str:
+    return f"{len(found):,} {what}{'s' * (len(found) != 1)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.cli.arguments import Parser, whole_number
 from app.cli.output import emit
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eval.review.frame import Frame
     from eval.review.queues import QueueSettings
     from eval.taxonomy import Taxonomy
+
+_SHORT: Final = 1 / 60  # hours; of a shorter session, such as lines from a file, a pace says nothing
 
 
 def add_parser(parser: Parser) -> None:
@@ -133,8 +135,9 @@ def _review(
     began, before = monotonic(), review.done
     review_all(review, lambda prediction: rules.get(prediction, []), allow_test=args.spend)
     judged = review.done - before
-    rate = judged / max(1e-9, (monotonic() - began) / 3600)
-    told = f"{judged:,} judged now, {review.done:,} of {len(frame):,} in all, {rate:,.0f} an hour"
+    hours = (monotonic() - began) / 3600
+    told = f"{judged:,} judged now, {review.done:,} of {len(frame):,} in all"
+    told += f", {judged / hours:,.0f} an hour" if hours > _SHORT else ""
     emit(args, {"judged": judged, "done": review.done, "of": len(frame)}, [told])
     return 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,19 +39,34 @@ def load_base(
     folder = model_folder(str(name), near, revision)
     precision = precision or choose_precision("auto", hidden_size(folder))
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=_dtype(quantization, precision),
-            quantization_config=_quantised(quantization, double_quant, precision),
-            attn_implementation=attention,
-            device_map=None if _sharded() else {"": device_name()},
-            local_files_only=True,
-        )
+        with _without_bar():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=_dtype(quantization, precision),
+                quantization_config=_quantised(quantization, double_quant, precision),
+                attn_implementation=attention,
+                device_map=None if _sharded() else {"": device_name()},
+                local_files_only=True,
+            )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{folder}: cannot be loaded as a causal language model ({reason})") from None
     keep_plain_4bit(model)
     return model.requires_grad_(False).eval()
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """transformers draws a bar over the weights, on a terminal among our lines and in a log as a long line."""
+    from transformers.utils import logging as theirs
+
+    shown = theirs.is_progress_bar_enabled()
+    theirs.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            theirs.enable_progress_bar()
 
 
 def keep_plain_4bit(model: Any) -> None:
