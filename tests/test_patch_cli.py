@@ -208,6 +208,22 @@ def test_a_row_is_not_patched_twice_before_a_build(here: Path, capsys: Capture) 
     ]
 
 
+def test_a_row_that_a_built_patch_dropped_is_not_patched_again(
+    here: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next build would stop at it. It is found all the same: `why` tells of it, and a review of an older run."""
+    own = shutil.copytree(here, tmp_path / "own")
+    monkeypatch.chdir(own)
+    name = ids(own, "raw/a.jsonl")[0]
+    run(capsys, "add", "--drop", "--row", name)
+    assert main(["build"]) == 0
+    _, err = run(capsys, "add", "--drop", "--row", name, code=2)
+    assert err == [
+        "curate patch: add: row raw/a.jsonl:1 was dropped by p-001, so there is nothing to change; to have it again: "
+        "curate patch drop p-001"
+    ]
+
+
 def test_list_and_drop(here: Path, capsys: Capture) -> None:
     assert run(capsys, "list")[0] == ["no patches", "next: curate patch add --help"]
     run(capsys, "add", "--drop", "--where", "line = 1", "--yes", "--as", "ana")
