@@ -79,7 +79,7 @@ def failing_gates(place: RunPlace, store: Store | None, root: Path) -> list[Todo
 
 
 def _unseen(done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
-    """Wrong outputs of the newest evaluation that no person has judged."""
+    """Wrong outputs of the newest evaluation that no person has judged; all, where nothing says which are wrong."""
     if not (asked := [one for one in done if read_run(one.of).kind != "base"]):
         return []
     last = asked[-1]
@@ -88,7 +88,11 @@ def _unseen(done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
         with open_journal(journal) as opened:
             judged = {tag.prediction_id for tag in tags(opened, kinds=("person",))}
     values = last.item_metrics(["item_id", "metric", "value"]).to_pylist()
-    wrong = {row["item_id"] for row in values if row["metric"] == "exact_match" and row["value"] == 0}
+    known = [row for row in values if row["metric"] == "exact_match" and row["value"] is not None]
+    wrong = {row["item_id"] for row in known if row["value"] == 0}
     rows = last.predictions(["prediction_id", "item_id", "split"]).to_pylist()
-    left = sum(r["item_id"] in wrong and r["prediction_id"] not in judged and r["split"] != "test" for r in rows)
-    return [Todo(f"{left:,} wrong outputs of {last.name} were seen by nobody", "curate tag")] if left else []
+    left = [r["item_id"] for r in rows if r["prediction_id"] not in judged and r["split"] != "test"]
+    if not known:  # its suite measures no exact match
+        return [Todo(f"{len(left):,} outputs of {last.name} were seen by nobody", "curate tag")] if left else []
+    count = sum(item in wrong for item in left)
+    return [Todo(f"{count:,} wrong outputs of {last.name} were seen by nobody", "curate tag")] if count else []

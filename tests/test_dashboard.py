@@ -12,6 +12,7 @@ from curation.runs import run_place
 from curation.store.journal import open_journal
 from curation.store.tags import tags
 from curation.workspace import Workspace, init_workspace
+from eval.review.pairwise import Pairs
 from tests.review_data import evaluation
 
 pytest.importorskip("streamlit")
@@ -109,7 +110,7 @@ def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[..
     assert [box.value for box in found.selectbox] == names  # the address names them
     found.text_input(key="author").set_value("ana").run()
     for _ in range(4):
-        found.button(key="pair 1").click().run()
+        found.button[0].click().run()
         assert not found.exception
     assert any("All pairs are judged" in one.value for one in found.info)
     with open_journal(run_place(here).journal) as journal:
@@ -117,6 +118,23 @@ def test_pairs_are_judged_blind_and_counted(here: Workspace, screen: Callable[..
         assert tags(journal, kinds=("person",)) == []  # a preference is no judgement of the output
     assert len(given) == 4
     assert {tag.value.split("|")[1] for tag in given} <= {"first-second", "second-first"}
+
+
+def test_a_press_that_was_meant_for_another_pair_judges_none(here: Workspace, screen: Callable[..., Any]) -> None:
+    experiments = run_place(here).experiments
+    one, two = (evaluation(experiments, lambda i, said=said: f"{said} {i}", items=4) for said in ("a", "b"))  # type: ignore[misc]
+    found = screen("pairwise", first=one.name, second=two.name)
+    found.text_input(key="author").set_value("ana").run()
+    with open_journal(run_place(here).journal) as journal:
+        pairs = Pairs(one, two, journal, "ana")
+        pair = pairs.next()
+        assert pair is not None
+        pairs.judge(pair, "tie")  # as a first of two quick presses does, before the page has shown the next pair
+        found.button[0].click().run()
+        assert not found.exception
+        assert [tag.note for tag in tags(journal, kinds=("preference",))] == [pair.item_id]
+        found.button[0].click().run()
+        assert len(tags(journal, kinds=("preference",))) == 2
 
 
 def test_what_nobody_may_look_at_yet_is_not_called_done(here: Workspace, screen: Callable[[str], Any]) -> None:

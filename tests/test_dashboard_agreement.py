@@ -12,7 +12,9 @@ from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import OK, Tag, add_tags, new_id
 from curation.workspace import Workspace, init_workspace
+from eval.review.adjudication import decide
 from eval.review.frame import review_frame
+from eval.review.judgement import Judgement
 from eval.review.people import people
 from eval.taxonomy import DEFAULT
 from tests.review_data import evaluation
@@ -70,14 +72,14 @@ def test_what_people_differ_on_is_decided_and_taken_back(
     assert [one.value for one in found.subheader][-1] == "To decide: 2"
     assert any("changes no data until it is decided" in one.value for one in found.warning)
     assert {"ana: tone", "bea: OK"} <= {one.value for one in found.text}
-    found.multiselect(key="final tags").set_value(["tone"])
-    found.text_input(key="final note").set_value("rude")
+    found.multiselect(key=f"final tags {order[1]}").set_value(["tone"])
+    found.text_input(key=f"final note {order[1]}").set_value("rude")
     found.button[-1].click().run()
     assert any("Not stored" in one.value for one in found.error)  # nobody said who decides
     found.text_input(key="decides").set_value("eva")
-    found.multiselect(key="final tags").set_value(["tone"])
+    found.multiselect(key=f"final tags {order[1]}").set_value(["tone"])
     (rubric,) = DEFAULT.rubrics
-    found.selectbox(key=f"final {rubric}").set_value(DEFAULT.rubrics[rubric].levels[1])
+    found.selectbox(key=f"final {rubric} {order[1]}").set_value(DEFAULT.rubrics[rubric].levels[1])
     found.button[-1].click().run()
     assert not found.exception
     assert [one.value for one in found.subheader][-1] == "To decide: 1"
@@ -85,6 +87,42 @@ def test_what_people_differ_on_is_decided_and_taken_back(
     assert (set(decided.tags), dict(decided.values)) == ({"tone"}, {rubric: DEFAULT.rubrics[rubric].levels[1]})
     found.button(key="take back").click().run()
     assert [one.value for one in found.subheader][-1] == "To decide: 2"
+
+
+def test_a_decision_reaches_the_output_on_screen_or_none(
+    here: Workspace, screen: Callable[[], Any], journal: Journal
+) -> None:
+    frame = review_frame([evaluation(run_place(here).experiments)])
+    order = list(frame.at)[:10]
+    given(journal, order, "ana", {1, 2})
+    given(journal, order, "bea", {2, 3})
+    found = screen()
+    found.text_input(key="decides").set_value("eva")
+    found.multiselect(key=f"final tags {order[1]}").set_value(["tone"])
+    decide(frame, journal, DEFAULT, "zoe", Judgement(order[1]))  # somebody else, while the form is filled in
+    found.button[-1].click().run()
+    assert not found.exception
+    assert {p: one.author for p, one in people(journal, DEFAULT).final.items()} == {order[1]: "zoe"}
+    assert [one.value for one in found.subheader][-1] == "To decide: 1"
+
+
+def test_after_the_last_output_of_the_list_was_decided_the_one_before_is_shown(
+    here: Workspace, screen: Callable[[], Any], journal: Journal
+) -> None:
+    frame = review_frame([evaluation(run_place(here).experiments)])
+    order = list(frame.at)[:10]
+    given(journal, order, "ana", {1, 2})
+    given(journal, order, "bea", {2, 3})
+    found = screen()
+    found.number_input(key="disputed").set_value(2).run()
+    decide(frame, journal, DEFAULT, "zoe", Judgement(order[3]))
+    found.run()
+    assert not found.exception
+    assert found.number_input(key="disputed").value == 1
+    assert found.multiselect(key=f"final tags {order[1]}").value == []
+    decide(frame, journal, DEFAULT, "zoe", Judgement(order[1]))
+    assert not found.run().exception
+    assert [one.value for one in found.subheader][-1] == "To decide: 0"
 
 
 def test_a_model_is_shown_only_beside_people(here: Workspace, screen: Callable[[], Any], journal: Journal) -> None:

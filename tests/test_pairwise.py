@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
+from curation.errors import ConfigError
 from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import Tag, add_tags, new_id, tags
@@ -66,6 +68,29 @@ def test_the_terminal_judges_pairs_blind_and_takes_back(
     assert len(tags(journal, kinds=("preference",))) == 21
     assert main(["-C", str(here.root), "tag", "1", "--pairs", "--as", "ana"]) == 2
     assert "--pairs is for two runs, not 1" in capsys.readouterr().err
+
+
+def test_which_side_a_model_is_on_does_not_go_by_the_order_of_the_pairs(here: Workspace, journal: Journal) -> None:
+    experiments = run_place(here).experiments
+    one, two = (evaluation(experiments, lambda i, said=said: f"{said} {i}", items=3_000) for said in ("a", "b"))  # type: ignore[misc]
+    drawn = [pair.first_is_a for pair in Pairs(one, two, journal, "ana")._left]
+    switches = sum(one != other for one, other in pairwise(drawn))
+    assert 0.45 < switches / len(drawn) < 0.55  # sides that follow the order would switch once in twelve
+
+
+def test_of_two_sessions_under_one_name_the_first_choice_holds(
+    journal: Journal, sides: tuple[EvalFolder, EvalFolder]
+) -> None:
+    one, two = Pairs(*sides, journal, "ana"), Pairs(*sides, journal, "ana")
+    pair, then = one._left[:2]
+    one.judge(pair, "tie")
+    with pytest.raises(ConfigError, match="was judged by ana meanwhile"):
+        two.judge(pair, "both wrong")
+    assert [tag.value.split("|")[0] for tag in tags(journal, kinds=("preference",))] == ["tie"]
+    assert two.next() == then
+    one.undo()
+    one.judge(pair, "both wrong")
+    assert len(tags(journal, kinds=("preference",))) == 1
 
 
 def test_who_always_takes_the_first_is_seen(journal: Journal, sides: tuple[EvalFolder, EvalFolder]) -> None:

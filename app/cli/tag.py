@@ -130,7 +130,8 @@ def _review(
     from eval.review.session import Review
 
     data = TrainingData(here, taxonomy)
-    review = Review(frame, journal, taxonomy, author, settings, flips=flips(folders), data=data)
+    flipped = flips(folders) if settings.queue == "flips" else None
+    review = Review(frame, journal, taxonomy, author, settings, flips=flipped, data=data)
     rules = _by_rules(journal, frame)
     began, before = monotonic(), review.done
     review_all(review, lambda prediction: rules.get(prediction, []), allow_test=args.spend)

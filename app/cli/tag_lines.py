@@ -38,7 +38,8 @@ def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test:
     while True:
         shown = next((s for s in review.ahead(len(skipped) + 1) if s.prediction_id not in skipped), None)
         if shown is None:
-            say("nothing more to review here")
+            why = f"{len(skipped):,} were skipped" if skipped else review.nothing_left()
+            say(visible(f"nothing more to review here: {why}"))
             return
         show(shown)
         while (line := read()) == "w":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.cli.output import emit
 from app.cli.render import Cell, Screen, page, percent, visible
 from app.cli.tag_lines import read, say
-from curation.errors import ConfigError
+from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
     from curation.store.journal import Journal
@@ -38,8 +38,11 @@ def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal
         if line == "u":
             judged -= pairs.undo()
         elif line in CHOICES:
-            pairs.judge(pair, CHOICES[line])
-            judged += 1
+            try:
+                pairs.judge(pair, CHOICES[line])
+                judged += 1
+            except CurateError as error:
+                say(visible(str(error)))
         else:
             say(f'"{visible(line)}" is no key here: {keys}')
     else:

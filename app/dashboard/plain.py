@@ -35,7 +35,13 @@ def refused(error: Exception | str) -> None:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table with texts as they may be shown in cells: what hides spelt out, what is endless cut."""
     texts = [name for name in table.columns if table[name].dtype == object or pd.api.types.is_string_dtype(table[name])]
-    return table.assign(**{name: table[name].map(_cell) for name in texts}) if texts else table
+    return table.assign(**{name: _column(table[name]) for name in texts}) if texts else table
+
+
+def _column(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Where all that is there is text, what is not there is an empty cell, and not the word None."""
+    found = column.map(_cell)
+    return found.where(column.notna(), "") if all(isinstance(value, str) for value in column.dropna()) else found
 
 
 def _cell(value: Any) -> Any:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 
-from curation.errors import ConfigError
+from curation.errors import ConfigError, CurateError
 from curation.store.journal import Journal
-from curation.store.tags import Tag, add_tags, new_id, tags, undo
+from curation.store.tags import JudgedBeforeError, Tag, add_tags, new_id, tags, undo
 from eval.agreement import agreement
 from eval.folder import EvalFolder
 from eval.metrics.metric import mean_of
@@ -55,7 +55,8 @@ class Pairs:
         return self._left[0] if self._left else None
 
     def judge(self, pair: Pair, choice: str) -> None:
-        """Store which one is better; the position is recorded with it."""
+        """Store which one is better; the position is recorded with it. ConfigError where another session of the same
+        person has judged the pair meanwhile; it is left out from then on."""
         if choice not in _VALUES:
             raise ConfigError(f'"{choice}" is not one of {", ".join(_VALUES)}')
         seen = _VALUES[choice]
@@ -73,9 +74,18 @@ class Pairs:
             kind="preference",
             note=pair.item_id,
         )
-        add_tags(self.journal, [event])
-        self._said.append((pair, event))
         self._left = [other for other in self._left if other.item_id != pair.item_id]
+        try:
+            add_tags(self.journal, [event], once=True)
+        except JudgedBeforeError:
+            raise ConfigError(
+                f"this pair was judged by {self.author} meanwhile, in another session; that holds, "
+                "and this was not stored"
+            ) from None
+        except CurateError:
+            self._left.insert(0, pair)
+            raise
+        self._said.append((pair, event))
 
     def undo(self) -> bool:
         """Take back the last judgement of this session; its pair comes first again."""
@@ -141,7 +151,7 @@ def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:
         if one is None or row["output"] is None or row["split"] == "test":
             continue
         drawn = hashlib.sha256(f"{author} {row['item_id']}".encode()).digest()
-        first_is_a = drawn[0] % 2 == 0
+        first_is_a = drawn[-1] % 2 == 0  # the first bytes give the order: many pairs in a row would have one side
         a, b = (one["output"], row["output"]) if first_is_a else (row["output"], one["output"])
         messages = tuple(orjson.loads(row["prompt"]))
         found.append((drawn, Pair(row["item_id"], messages, row["reference"], a, b, first_is_a, one["prediction_id"])))

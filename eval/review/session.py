@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -11,9 +10,11 @@ from curation.errors import ConfigError
 from curation.store.journal import Journal
 from curation.store.tags import Draw, JudgedBeforeError, Tag, add_draws, add_tags, draws, new_id, tags_by_id
 from eval.neighbours import Neighbour
+from eval.review.flips import Flips
 from eval.review.frame import Frame, Shown
 from eval.review.judgement import Judgement, events_of
 from eval.review.names import reviewer_name
+from eval.review.nothing import nothing_left
 from eval.review.people import people
 from eval.review.proposals import Proposal, Proposed, TrainingData
 from eval.review.queues import REPEAT, SECOND_LOOK, QueueSettings, drawn
@@ -33,7 +34,7 @@ class Review:
         author: str,
         settings: QueueSettings,
         *,
-        flips: Collection[str] = (),
+        flips: Flips | None = None,
         data: TrainingData | None = None,
     ) -> None:
         self.frame, self.journal, self.taxonomy, self.author = frame, journal, taxonomy, reviewer_name(author)
@@ -48,8 +49,10 @@ class Review:
             for draw in draws(journal)
             if draw.prediction_id in frame.at and (draw.author != author or draw.prediction_id in self._judged)
         ]
+        self._settings, self._flips = settings, flips or Flips(frozenset())
+        self._disputed = [prediction for prediction in said.disputed() if prediction in frame.at]
         self._draws = drawn(
-            frame.candidates(), author, settings, history=history, flips=flips, disputed=said.disputed()
+            frame.candidates(), author, settings, history=history, flips=self._flips.items, disputed=self._disputed
         )
         self._ahead: deque[Draw] = deque()  # at most one of a prediction: a judgement says which one it answers by that
         self._later: list[Draw] = []  # repeats of what still waits for its first look
@@ -78,6 +81,10 @@ class Review:
             else:
                 self._ahead.append(draw)
         return [self.frame.shown(draw.prediction_id) for draw in list(self._ahead)[:count]]
+
+    def nothing_left(self) -> str:
+        """Why `ahead` gives nothing: whether all was judged, or the queue was empty from the first."""
+        return nothing_left(self.frame.candidates(), self._settings, self._flips.why, len(self._disputed))
 
     def has_judged(self, prediction_id: str) -> bool:
         return prediction_id in self._judged

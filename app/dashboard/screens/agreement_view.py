@@ -72,7 +72,9 @@ def _decisions(taxonomy: Taxonomy) -> None:
         st.rerun()
     if not todo:
         return
-    number = int(st.number_input("output", 1, len(todo), 1, key="disputed"))
+    if st.session_state.get("disputed", 1) > len(todo):  # the last one was decided, here or by somebody else
+        st.session_state["disputed"] = len(todo)
+    number = int(st.number_input("output", 1, len(todo), key="disputed"))
     shown = frame.shown(todo[number - 1])
     _opinions(people(journal(), taxonomy), shown)
     plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in shown.messages), "prompt")
@@ -91,12 +93,14 @@ def _opinions(said: People, shown: Shown) -> None:
 
 
 def _decide(frame: Frame, shown: Shown, taxonomy: Taxonomy) -> None:
-    with st.form("decide", clear_on_submit=True):
+    # The form's keys name the output: what was filled in for another one, decided meanwhile, decides nothing.
+    of = shown.prediction_id
+    with st.form(f"decide {of}", clear_on_submit=True):
         name = author(st.container(), "decides")
-        tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key="final tags")
-        verdict = st.selectbox("verdict", ["", *VERDICTS], key="final verdict")
-        given = {n: st.selectbox(n, ["", *one.levels], key=f"final {n}") for n, one in taxonomy.rubrics.items()}
-        note = st.text_input("why", key="final note")
+        tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key=f"final tags {of}")
+        verdict = st.selectbox("verdict", ["", *VERDICTS], key=f"final verdict {of}")
+        given = {n: st.selectbox(n, ["", *one.levels], key=f"final {n} {of}") for n, one in taxonomy.rubrics.items()}
+        note = st.text_input("why", key=f"final note {of}")
         if not st.form_submit_button("decide"):
             return
     rubrics = tuple((name, str(level)) for name, level in given.items() if level)

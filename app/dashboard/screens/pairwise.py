@@ -10,9 +10,10 @@ from app.dashboard import people
 from app.dashboard.downloads import tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, journal
-from app.dashboard.plain import plain
+from app.dashboard.plain import plain, refused
+from curation.errors import CurateError
 from eval.review.frame import to_review
-from eval.review.pairwise import CHOICES, Pairs, no_pairs, outcome, raters_agree
+from eval.review.pairwise import CHOICES, Pair, Pairs, no_pairs, outcome, raters_agree
 
 
 def show() -> None:
@@ -45,12 +46,22 @@ def show() -> None:
             with column:
                 plain(text, label)
         for column, (key, choice) in zip(st.columns(len(CHOICES)), CHOICES.items(), strict=True):
-            if column.button(choice, key=f"pair {key}", shortcut=key):
-                pairs.judge(left, choice)
-                st.rerun()
+            # The key names the pair: a press that was meant for the one before finds no button, and judges nothing.
+            if column.button(choice, key=f"pair {key} {left.item_id}", shortcut=key):
+                _judged(pairs, left, choice)
+    if "refused" in st.session_state:
+        refused(st.session_state.pop("refused"))
     with st.expander("result so far (shows which is which)"):
         tabled(outcome(journal(), done[first], done[second]), "pairwise")
         agree = raters_agree(journal(), done[first], done[second])
         if not agree.empty:
             st.caption("how far those who judged the same pairs prefer the same")
             tabled(agree, "raters")
+
+
+def _judged(pairs: Pairs, pair: Pair, choice: str) -> None:
+    try:
+        pairs.judge(pair, choice)
+    except CurateError as error:
+        st.session_state["refused"] = str(error)
+    st.rerun()

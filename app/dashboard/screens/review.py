@@ -81,6 +81,8 @@ def _panel(review: Review, author: str) -> None:
     _spend(state, review)
     progress = f"{review.done:,} of {len(review.frame):,} judged by {author}"
     ahead = review.ahead(40)
+    if not ahead:
+        plain(review.nothing_left(), "Nothing more to review here:")
     wanted = [shown.prediction_id for shown in ahead if shown.prediction_id == state.get("asked")]
     near = {prediction: review.near(prediction) for prediction in wanted}
     labeller(ahead, review.taxonomy, state["acknowledged"], progress, _rules(review), near, stored, asked)
@@ -139,7 +141,8 @@ def _review(author: str, names: tuple[str, ...], settings: QueueSettings) -> Rev
         taxonomy = load_taxonomy(here().root)
         frame = review_frame(folders, fields=[settings.slice[0]] if settings.slice else ())
         data = TrainingData(here(), taxonomy)
-        made = Review(frame, journal(), taxonomy, author, settings, flips=flips(folders), data=data)
+        flipped = flips(folders) if settings.queue == "flips" else None
+        made = Review(frame, journal(), taxonomy, author, settings, flips=flipped, data=data)
         st.session_state["review"] = held = (asked, made)
         st.session_state["rules"] = _by_rules(made)
         st.session_state.pop("leaks", None)
