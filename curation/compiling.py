@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-ONCE: Final = "compiling the joins for this machine, once, about half a minute"
+ONCE: Final = "compiling the joins for this machine, once, about a minute"
 _FOLDER: Final = "NUMBA_CACHE_DIR"
 _PACKAGE: Final = Path(__file__).resolve().parent
 
