@@ -18,6 +18,8 @@ from reports.visible import visible
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _INTERVAL: Final = re.compile(r"[-+]?[\d.,]+ \[[^\[\]]{1,40}\](?: \([\d,]+\))?")
 _LONG: Final = re.compile(r"([0-9a-f]{16})(?=[0-9a-f]{16})")  # a hash may be broken, or a table is as wide as it
+_OPTION: Final = re.compile(r"(?<!\S)(--[a-z][a-z-]*)")  # of a command
+_WHOLE: Final = r'<span class="o">\1</span>'  # not broken behind its hyphens
 _STYLE: Final = (Path(__file__).resolve().parent / "report.css").read_text(encoding="utf-8")
 
 
@@ -56,7 +58,7 @@ def _block(block: Block, drawn: Mapping[str, str]) -> str:
             return f"<figure>{svg}<figcaption>{escape(visible(block.caption))}</figcaption></figure>"
         case Code(text, label):
             head = f'<div class="label">{escape(visible(label))}</div>' if label else ""
-            return f"{head}<pre>{escape(visible(text))}</pre>"
+            return f"{head}<pre>{_OPTION.sub(_WHOLE, escape(visible(text)))}</pre>"
 
 
 def _table(block: Table) -> str:

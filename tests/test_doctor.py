@@ -171,6 +171,11 @@ def test_settings_and_sources_that_are_wrong_or_gone(made: Workspace, capsys: py
 
 def test_damaged_and_stopped_runs_and_damaged_patches(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     folder = made.root / "experiments" / "experiment_001"
+    _, found = doctor(made.root, capsys)
+    (bare,) = [one for one in found if one["about"] == "experiment_001"]
+    assert bare["todo"] == "restore adapter/ from a copy, or train it again"
+    (folder / "adapter").mkdir()
+    assert not [one for one in doctor(made.root, capsys)[1] if one["about"] == "experiment_001"]
     write_run(folder, replace(read_run(folder), state="running"))
     _, found = doctor(made.root, capsys)
     assert {"about": "experiment_001", "level": "note", "told": "was stopped",

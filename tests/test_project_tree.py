@@ -90,7 +90,9 @@ def test_a_run_that_was_not_evaluated_takes_its_questions_from_validation(
     made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert project(made, tmp_path / "out", "003") == 0
-    assert "experiment_003 was not evaluated; curate eval experiment_003" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "experiment_003 was not evaluated; curate eval experiment_003" in told
+    assert "experiment_003 holds no adapter, without which the notebook cannot ask it" in told
     asked = json.loads((tmp_path / "out" / "data" / "splits" / "validation.jsonl").read_text().splitlines()[0])
     book = (tmp_path / "out" / "notebooks" / "example_prompts.ipynb").read_text()
     assert asked["messages"][0]["content"] in book

@@ -144,3 +144,10 @@ def test_intervals_signs_and_frames() -> None:
 def test_joiners_and_breaks_stay_and_what_hides_is_spelt_out() -> None:
     assert visible("a\u200cb\n\tc\xa0d") == "a\u200cb\n\tc\xa0d"
     assert visible("a\u202eb\x1b[1m") == "a\\u202eb\\u001b[1m"
+
+
+def test_an_option_of_a_command_is_not_broken_behind_its_hyphens() -> None:
+    told = "curate compare base 003 --suite x --stored; a--b --3 <!-- no -->"
+    page = to_html(Document("t", [], [Section("s", [Code(told)])]))
+    assert re.findall(r'<span class="o">(.*?)</span>', page) == ["--suite", "--stored"]
+    assert ".o { white-space: nowrap; }" in page

@@ -19,7 +19,7 @@ from curation.store.journal import open_journal
 from curation.store.tags import Tag, add_tags, new_id, tags, undo
 from curation.workspace import Workspace
 from eval.folder import EvalFolder
-from tests.compared import base_of, build, built, right_at, row, run_of
+from tests.compared import SUITE, base_of, build, built, right_at, row, run_of, sit
 from tests.lineage_workspace import store_of, write
 from tests.reported import RATIOS, arc, evaluated
 
@@ -211,6 +211,18 @@ def test_a_difference_is_that_of_the_comparison(made: Made, capsys: pytest.Captu
     compared = json.loads(capsys.readouterr().out)
     assert found["facts"]["diff"] == compared["primary"]["diff"]
     assert ("evaluation", "experiment_003/eval-1") in links(found, "came_from")
+
+
+def test_a_difference_comes_from_what_was_asked_on_its_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = built(tmp_path / "work", 120, split=RATIOS)
+    for share, folder in ((0.3, base_of(here)), (0.8, run_of(here))):
+        evaluated(here, folder, right_at(share, folder.name), arc(0.5, 0, 60))
+        sit(here, folder, right_at(share, folder.name), suite={**SUITE, "split": "test", "benchmarks": []})
+    capsys.readouterr()
+    for name in ("token_f1", "arc-easy:acc_norm"):
+        assert main(["trace", f"base..002:{name}", "--json", "-C", str(here.root)]) == 0
+        asked = [name for kind, name in links(json.loads(capsys.readouterr().out), "came_from") if kind == "evaluation"]
+        assert asked == ["experiment_001/eval-1", "experiment_002/eval-1"]
 
 
 @pytest.mark.parametrize("name", ["v1:train", "v1:validation"])

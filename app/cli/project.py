@@ -41,6 +41,11 @@ def run(args: Namespace) -> int:
         told.stop()
     names = [path.relative_to(target).as_posix() for path in files]
     missing = [of.no_evaluation for of in subjects if of.no_evaluation]
+    missing += [
+        f"{of.folder.name} holds no adapter, without which the notebook cannot ask it; restore it, or train again"
+        for of in subjects
+        if not (of.folder / "adapter").is_dir()
+    ]
     data = {"project": str(target), "runs": [of.folder.name for of in subjects], "files": names, "missing": missing}
     wanted = [name for name in names if name.count("/") <= 2 and "/adapter/" not in name]
     lines = [*map(visible, missing), *map(visible, wanted)]

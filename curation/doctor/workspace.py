@@ -180,6 +180,9 @@ def _runs(here: Workspace) -> Iterator[Finding]:
             continue
         if run.state == "running" and state_now(folder, run) == "interrupted":
             yield Finding(folder.name, "note", "was stopped", f"curate train --resume {folder.name}")
+        if run.kind == "training" and run.state == "done" and not (folder / "adapter").is_dir():
+            told = "holds no adapter, so that it can be asked nothing more; its stored answers are unharmed"
+            yield Finding(folder.name, "note", told, "restore adapter/ from a copy, or train it again")
     experiments = run_place(here).experiments
     empty = [path.name for path in sorted(experiments.glob("experiment_*")) if not (path / RUN_FILE).exists()]
     if empty:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from curation.errors import ConfigError
 from curation.store import VersionInfo
 from curation.store.files import file_sha256
-from eval.compare.comparison import Settings, compare
+from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.sides import chosen
 from eval.folder import EvalFolder
 from eval.measuring import Trust
@@ -116,7 +116,7 @@ def of_difference(place: Place, text: str) -> Trace:
     told.append(f"  curate compare {a} {b}{f' --suite {suite}' if suite else ''} --stored --full")
     came_from = []
     for run in models:
-        for folder in (one for one in place.evaluations if one.of.name == run and one.run.state == "done"):
+        for folder in _answers(place, run, found, name):
             came_from.append(
                 Link("evaluation", folder.name, f"answers of {run}, suite {folder.run.settings.get('suite', '-')}")
             )
@@ -133,6 +133,17 @@ def of_difference(place: Place, text: str) -> Trace:
         "signed": signed(one.diff),
     }
     return Trace("number", text, tuple(told), tuple(came_from), tuple(_shown(place, text)), facts)
+
+
+def _answers(place: Place, run: str, found: Comparison, name: str) -> list[EvalFolder]:
+    """The evaluations of the run that a number of the comparison can rest on: of its exam, or of its benchmark."""
+    done = [one for one in place.evaluations if one.of.name == run and one.run.state == "done"]
+    benchmark = name.partition(":")[0]
+    if benchmark in {one.name for one in found.benchmarks}:
+        return [
+            one for one in done if benchmark in {told["benchmark"] for told in one.run.settings.get("benchmarks") or ()}
+        ]
+    return [one for one in done if (one.run.settings.get("exam") or {}).get("split") == found.exam.split]
 
 
 def of_count(place: Place, version: VersionInfo, what: Sequence[str]) -> Trace:
