@@ -137,8 +137,8 @@ class EvalFolder:
 
     def no_suite(self) -> ConfigError:
         return ConfigError(
-            f"{self.path / SUITE}: no such file, so nobody can tell how this was asked; copy the whole folder, or run "
-            f"the evaluation again: curate eval {self.of.name}"
+            f"{self.path / SUITE}: no such file, so nobody can tell how this was asked; copy the whole folder again, "
+            f"or move it away and run curate eval {self.of.name}"
         )
 
     def items(self, columns: list[str] | None = None) -> Any:
@@ -196,7 +196,7 @@ class EvalFolder:
         if items != answers:
             raise DataError(
                 f"{self.path}: holds {items:,} items and {answers:,} answers, so a part of it is missing; copy the "
-                "whole folder, or run the evaluation again"
+                "whole folder again, or move it away and run the evaluation again"
             )
 
     def _footer(self, name: str) -> Any:
@@ -252,7 +252,9 @@ class EvalFolder:
 
     @staticmethod
     def _damaged(path: Path, error: Exception) -> DataError:
-        return DataError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}); run the evaluation again")
+        told = " ".join(str(error).split())[:120]
+        todo = "copy its folder again, or move that away and run the evaluation again"
+        return DataError(f"{path}: cannot be read ({told}); {todo}")
 
 
 def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

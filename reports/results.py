@@ -105,10 +105,14 @@ def _stored(path: Path) -> Iterator[Result]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read ({error}); run the evaluation again") from None
+        raise DataError(
+            f"{path}: cannot be read ({error}); move its folder away and run the evaluation again"
+        ) from None
     missing = [name for name in Result._fields if name not in table.column_names]
     if missing:
-        raise DataError(f"{path}: the column {missing[0]} is missing; run the evaluation again")
+        raise DataError(
+            f"{path}: the column {missing[0]} is missing; move its folder away and run the evaluation again"
+        )
     for row in table.select(list(Result._fields)).to_pylist():
         yield Result(**row)
 

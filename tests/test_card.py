@@ -320,6 +320,12 @@ def test_a_readme_of_somebody_else_stays(made: Workspace, tmp_path: Path, capsys
     assert curate(made, "card", "002", "--to", str(tmp_path)) == 0
 
 
+def test_a_file_in_the_place_of_a_folder(made: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "here").write_text("mine")
+    assert curate(made, "card", "002", "--to", str(tmp_path / "here")) == 3
+    assert "a file stands where a folder is needed; move it away" in capsys.readouterr().err
+
+
 def test_bad_cards_are_one_line(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert curate(made, "card", "001") == 2
     assert "experiment_001: is a base, not a training" in capsys.readouterr().err

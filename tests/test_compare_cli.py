@@ -201,7 +201,7 @@ def test_an_evaluation_without_its_suite_and_one_that_the_other_was_not_asked(he
     suite = here.root / "experiments" / "experiment_003" / "eval-1" / "suite.yaml"
     suite.unlink()
     (line,) = [one for one in told(capsys, "1", "3", code=2) if one.startswith("curate compare:")]
-    assert line.endswith("copy the whole folder, or run the evaluation again: curate eval experiment_003")
+    assert line.endswith("copy the whole folder again, or move it away and run curate eval experiment_003")
     shutil.rmtree(suite.parent)
     sit(here, suite.parent.parent, right_at(0.5, "new"), suite={**SUITE, "split": "test"})
     (line,) = [one for one in told(capsys, "1", "3", code=3) if one.startswith("curate compare:")]

@@ -190,9 +190,13 @@ def test_damaged_and_stopped_runs_and_damaged_patches(made: Workspace, capsys: p
     ("what", "told", "todo"),
     [
         ("run.json", "run.json: cannot be read", "restore it, or remove the run's folder"),
-        ("suite.yaml", "suite.yaml: no such file", "or run the evaluation again: curate eval experiment_002"),
-        ("predictions.parquet", "predictions.parquet: cannot be read", "run the evaluation again"),
-        ("metrics.parquet", "metrics.parquet: cannot be read", "run the evaluation again"),
+        ("suite.yaml", "suite.yaml: no such file", "or move it away and run curate eval experiment_002"),
+        (
+            "predictions.parquet",
+            "predictions.parquet: cannot be read",
+            "or move that away and run the evaluation again",
+        ),
+        ("metrics.parquet", "metrics.parquet: cannot be read", "or move that away and run the evaluation again"),
     ],
 )
 def test_damaged_evaluations(

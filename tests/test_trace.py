@@ -225,11 +225,11 @@ def test_a_difference_comes_from_what_was_asked_on_its_exam(tmp_path: Path, caps
         assert asked == ["experiment_001/eval-1", "experiment_002/eval-1"]
 
 
-@pytest.mark.parametrize("name", ["v1:train", "v1:validation"])
+@pytest.mark.parametrize("name", ["v1:train", "v1:validation", "latest:train"])
 def test_a_count_of_a_version_is_counted_again(made: Made, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = traced(made, name, capsys)
     members = pq.read_table(made.here.store_path / "segments" / found["told"][1].split(",")[0].split("/")[-1])
-    assert found["facts"]["stored"] == members["split"].to_pylist().count(name[3:])
+    assert found["facts"]["stored"] == members["split"].to_pylist().count(name.partition(":")[2])
     assert found["facts"]["same"] is True
 
 

@@ -20,6 +20,7 @@ _REASONS: Final = {
     errno.EFBIG: "the file would exceed the allowed file size; raise the limit (ulimit -f) and try again",
     errno.EROFS: "the disk is read-only",
     errno.ENOTDIR: "a file stands where a folder is needed; move it away, or name another place",
+    errno.EEXIST: "a file stands where a folder is needed; move it away, or name another place",
     errno.ENOENT: "a folder is missing and cannot be made; name another place",
     errno.EACCES: "permission denied; check who owns the folder",
     errno.EPERM: "permission denied; check who owns the folder",

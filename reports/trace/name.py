@@ -73,7 +73,7 @@ def _number(place: Place, name: str) -> Trace | None:
     if ".." in before and "/" not in before:
         return numbers.of_difference(place, name)
     for version in place.versions:
-        if before == version.name:
+        if before == version.name or (before == "latest" and version is place.versions[0]):
             return numbers.of_count(place, version, what.split(":"))
     folder = _evaluation(place, before)
     if folder is None:
