@@ -125,3 +125,22 @@ def test_a_note_that_is_not_utf8_is_refused_and_the_next_line_is_taken(
     assert json.loads(told.out)["judged"] == 1
     assert "that line is not UTF-8" in told.err
     assert [(t.tag, t.note) for t in tags(journal)] == [("wrong fact", ""), ("note", "gr\u00fcn")]
+
+
+class _Stopped(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C after the last line."""
+
+    def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+        if line := super().readline(-1):
+            return line
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_a_session_and_says_that_what_was_judged_is_kept(
+    here: Workspace, frame: Frame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", _Stopped("1\n3f\n"))
+    assert main(["-C", str(here.root), "tag", "--as", "otto"]) == 130
+    assert capsys.readouterr().err.endswith("curate tag: interrupted; what was judged before is kept\n")
+    with open_journal(run_place(here).journal) as journal:
+        assert len({tag.prediction_id for tag in tags(journal) if tag.author == "otto"}) == 2

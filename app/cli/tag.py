@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -84,7 +86,7 @@ def run(args: Namespace) -> int:
     settings = _settings(args)
     place = run_place(here)
     folders = _evaluations(place.experiments, args.runs, test_too=args.final)
-    with open_journal(place.journal) as journal:
+    with open_journal(place.journal) as journal, _judged_is_kept():
         if args.pairs:
             return judge_pairs(args, folders, journal, author)
         frame = review_frame(folders, test_too=args.final, fields=[settings.slice[0]] if settings.slice else ())
@@ -100,6 +102,15 @@ def run(args: Namespace) -> int:
         if args.adjudicate:
             return adjudicate(args, frame, journal, taxonomy, author)
         return _review(args, here, folders, frame, journal, taxonomy, author, settings)
+
+
+@contextmanager
+def _judged_is_kept() -> Iterator[None]:
+    """Within, Ctrl-C says so: each judgement is stored as it is said."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(str(stopped) or "interrupted; what was judged before is kept") from None
 
 
 def _settings(args: Namespace) -> QueueSettings:
