@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.cli.arguments import Parser
+from app.cli.extras import DRAWING, require
 from app.cli.output import emit
 from app.cli.place import folder, stored
 from app.cli.render import next_commands, visible
@@ -39,6 +40,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require((*DRAWING, "huggingface_hub"), "app")  # a card is made of a report's sections
     return _of_version(args) if args.of and _VERSION.fullmatch(args.of) else _of_run(args)
 
 

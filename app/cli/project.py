@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from app.cli.arguments import Parser
+from app.cli.extras import DRAWING, require
 from app.cli.output import emit
 from app.cli.place import folder, workspace
 from app.cli.render import LINES, next_commands, visible
@@ -25,6 +26,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require((*DRAWING, "huggingface_hub"), "app")  # for the card
     from app.cli.progress import progress
     from reports.card import Claims
     from reports.sections.subject import subject

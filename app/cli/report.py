@@ -39,6 +39,7 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
+    require(DRAWING, "app")
     from reports.figures import drawing
 
     with _rarely_collected(), drawing() as pictures:  # which gets ready while all else is loaded
@@ -52,7 +53,6 @@ def _report(args: Namespace, pictures: Drawing) -> int:
     from reports.report import Made, sections_alone, write_report
     from reports.sections.subject import subject
 
-    require(DRAWING, "app")
     here, told = find_workspace(folder(args)), progress()
     near = here.root if here else folder(args)
     made: Made = {}

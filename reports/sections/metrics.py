@@ -13,7 +13,6 @@ from eval.folder import EvalFolder
 from eval.stats.compare import Difference
 from reports import address
 from reports.cells import number, with_interval
-from reports.charts import evaluation as charts
 from reports.document import Block, Figure, Table, Text
 from reports.sections.subject import Subject, suite_of
 from reports.sections.words import change
@@ -86,6 +85,8 @@ def _each(found: Comparison) -> str:
 
 def stored(of: Subject) -> list[Block]:
     """What each evaluation measured by itself, on all of its items, with intervals."""
+    from reports.charts import evaluation as charts  # a trace reads these tables where nothing can be drawn
+
     if of.evaluation is None:
         return [Text(f"Not evaluated: {of.no_evaluation}.", "note")]
     folders = _ordered(of.evaluations)
@@ -103,6 +104,8 @@ def stored(of: Subject) -> list[Block]:
 
 def trade_off(of: Subject) -> list[Block]:
     """What was won on the domain against what was lost elsewhere, a point a run."""
+    from reports.charts import evaluation as charts
+
     found = of.comparison
     if of.evaluation is None:
         return []
