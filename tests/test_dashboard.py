@@ -169,6 +169,12 @@ def test_what_the_page_sends_is_taken_once_and_only_in_its_form() -> None:
     assert [e.sequence for e in events(sent, 1)] == [2, 3]
     assert events(sent, 1)[1].judgement.tags == ("tone",)
     assert events(None, 0) == events({"seq": 1}, 0) == []
+    change = {"op": "A", "text": "a\ud800 => b"}
+    broken = {"seq": 4, "id": "p4", "tags": 5, "note": "half \ud83d", "event": "\ud800", "rubrics": 1, "change": change}
+    (one,) = events([broken], 3)
+    assert (one.judgement.tags, one.judgement.note, one.judgement.event) == ((), "half ?", "?")
+    assert one.proposal is not None
+    assert one.proposal.question == "a?"
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_guarded() -> None:

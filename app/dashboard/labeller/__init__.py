@@ -76,14 +76,14 @@ def events(sent: Any, acknowledged: int) -> list[Event]:
     found = []
     for told in sent if isinstance(sent, list) else []:
         if isinstance(told, dict) and isinstance(told.get("seq"), int) and told["seq"] > acknowledged:
-            tags = tuple(str(tag) for tag in told.get("tags") or ())
+            tags = told.get("tags")
             said = Judgement(
-                str(told.get("id", "")),
-                tags,
-                str(told.get("verdict") or ""),
-                str(told.get("note") or ""),
+                _text(told.get("id")),
+                tuple(_text(tag) for tag in tags) if isinstance(tags, list) else (),
+                _text(told.get("verdict")),
+                _text(told.get("note")),
                 rubrics=_rubrics(told.get("rubrics")),
-                event=str(told.get("event", "")),
+                event=_text(told.get("event")),
             )
             found.append(Event(told["seq"], bool(told.get("undo")), said, _proposal(told.get("change"))))
     return sorted(found, key=lambda event: event.sequence)
@@ -91,15 +91,20 @@ def events(sent: Any, acknowledged: int) -> list[Event]:
 
 def _rubrics(told: Any) -> tuple[tuple[str, str], ...]:
     pairs = told if isinstance(told, list) else []
-    return tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2)
+    return tuple((_text(one[0]), _text(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2)
 
 
 def _proposal(told: Any) -> Proposal | None:
     op = OPS.get(str(told.get("op"))) if isinstance(told, dict) else None
     if op is None:
         return None
-    text = str(told.get("text") or "")
-    return added(text) if op == "add" else Proposal(op, str(told.get("row") or ""), text)
+    text = _text(told.get("text"))
+    return added(text) if op == "add" else Proposal(op, _text(told.get("row")), text)
+
+
+def _text(told: Any) -> str:
+    """Halves of a pair, which a script can hold and no file can, become question marks: nothing else of it is lost."""
+    return str("" if told is None else told).encode("utf-8", "replace").decode()
 
 
 def _row(near: Neighbour) -> dict[str, str]:
