@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.installed import compile_modules
 from curation.store import Store, VersionInfo, open_store
 from curation.store.browse import Asked, choices, page, search
 from curation.tables import STORED
@@ -167,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(argv)
+    compile_modules()
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         here = init_workspace(Path(folder) / "w")

@@ -14,6 +14,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any, Final
 
+from benchmarks.installed import compile_modules
+
 HEAVY: Final = (
     *("altair", "numba", "scipy", "torch", "transformers", "evaluate", "datasets", "eval.compare.comparison"),
     *("eval.suite", "eval.arc", "eval.generation", "curation.why", "curation.diff", "curation.export"),
@@ -45,6 +47,7 @@ def measure(repeat: int) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5)
+    compile_modules()
     print(json.dumps(measure(parser.parse_args(argv).repeat), indent=2))
     return 0
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.installed import compile_modules
 from tests.reported import reported
 
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=10_000, help="predictions of each run")
     items = parser.parse_args().items
+    compile_modules()
     with tempfile.TemporaryDirectory() as root:
         made = reported(Path(root) / "work", rows=2 * items, seeds=1)
         command = [sys.executable, "-m", "app.cli", "-C", str(made.root), "report", "--json"]
