@@ -54,3 +54,27 @@ def test_the_lines_of_a_curve_are_named(runs: int) -> None:
     picture = str(vl_convert.vegalite_to_svg(chart.to_json()))
     named = ["train_loss", "validation_loss", *(f"experiment_00{run}" for run in range(runs) if runs > 1)]
     assert [name for name in named if f">{name}</text>" in picture] == named
+
+
+@pytest.mark.parametrize("values", [[2, 3, 7], [0.25], [0.25, 0.375]])
+def test_a_measured_value_has_its_bar_over_it(values: list[float]) -> None:
+    from reports.charts.data import measured
+
+    rows = [("filters: echo", "flagged", value, 1.0, 4) for value in values]
+    table = pd.DataFrame(rows, columns=["what", "verdict", "value", "threshold", "rows"])
+    picture = str(vl_convert.vegalite_to_svg(measured(table).to_json()))
+    bars = [float(at) + float(wide) / 2 for at, wide in re.findall(r'"bar" d="M([\d.]+),[\d.]+h([\d.]+)', picture)]
+    # The limit is at 1: where the bars are over their values, their places are a straight line through it.
+    (limit,) = {float(at) for at in re.findall(r'"rule mark" transform="translate\(([\d.]+)', picture)}
+    scale = {round((at - limit) / (value - 1), 3) for at, value in zip(bars, values, strict=True)}
+    assert len(scale) == 1
+
+
+def test_baselines_with_long_names_are_told_apart() -> None:
+    from reports.charts.evaluation import differences
+
+    long = "exact_match, against experiment_003 as it is stored, with"
+    rows = [(f"{long} {shots} examples", 0.1, 0.0, 0.2, 9, "better") for shots in ("four", "five")]
+    table = pd.DataFrame(rows, columns=["what", "difference", "low", "high", "n", "verdict"])
+    picture = str(vl_convert.vegalite_to_svg(differences(table).to_json()))
+    assert [f">{long} {shots} examples</text>" in picture for shots in ("four", "five")] == [True, True]

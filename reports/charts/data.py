@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
 
 from reports.charts.style import COLOURS, INK, bars_high, styled, tooltips
+
+_FEW: Final = 12  # values of which each has a bar of its own
+_NARROW: Final = 8  # pixels
 
 
 def reasons(table: pd.DataFrame, top: int = 15) -> Any:
@@ -79,13 +82,20 @@ def lengths(table: pd.DataFrame) -> Any:
 def measured(table: pd.DataFrame) -> Any:
     """How one measured value is spread over the rows that it decided about, and the limit that it was held against."""
     limits = table[["threshold"]].dropna().drop_duplicates()
+    few = table["value"].nunique() <= _FEW  # a bar of a range of values would stand beside each of them
     colours = {"kept": 2, "flagged": 1, "dropped": 5, "merged": 4, "quarantined": 3}
     domain = [name for name in colours if name in set(table["verdict"])]
     bars = (
         alt.Chart(table)
-        .mark_bar()
+        .mark_bar(**({"orient": "vertical", "size": _NARROW} if few else {}))
         .encode(
-            x=alt.X("value:Q", bin=alt.Bin(maxbins=40), title="value", scale=alt.Scale(zero=False)),
+            x=alt.X(
+                "value:Q",
+                title="value",
+                scale=alt.Scale(zero=False),
+                **({} if few else {"bin": alt.Bin(maxbins=40)}),
+                axis=alt.Axis(tickMinStep=1) if (table["value"] % 1 == 0).all() else alt.Axis(),
+            ),
             y=alt.Y("sum(rows):Q", title="rows"),
             color=alt.Color(
                 "verdict:N", title=None, scale=alt.Scale(domain=domain, range=[COLOURS[colours[n]] for n in domain])

@@ -147,8 +147,9 @@ def differences(table: pd.DataFrame) -> Any:
     )
     point = base.mark_point(filled=True, size=60, opacity=1).encode(x=alt.X("difference:Q"), y=alt.value(BAR / 2))
     nought = alt.Chart(shown).mark_rule(color=INK, strokeDash=[4, 4]).encode(x=alt.X("nought:Q"))
-    rows = alt.layer(nought, line, point).properties(width=210, height=BAR)
-    header = alt.Header(labelAngle=0, labelAlign="left", labelColor=INK, labelLimit=150)
+    rows = alt.layer(nought, line, point).properties(width=330, height=BAR)
+    # Above each: beside it the long name of a baseline would be cut, and two of them be told alike.
+    header = alt.Header(labelOrient="top", labelAnchor="start", labelAlign="left", labelColor=INK, labelPadding=2)
     facets = rows.facet(row=alt.Row("what:N", title=None, header=header, sort=list(shown["what"])))
     return themed(facets.resolve_scale(x="independent"))
 
