@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -134,6 +134,13 @@ class EvalFolder:
         if not (self.path / SUITE).is_file():
             raise self.no_suite()
         return suite_of(load_config(self.path / SUITE, SCHEMA), name, where=str(self.path / SUITE), stored=True)
+
+    def primary(self) -> str:
+        """The metric that its suite is decided by; "" of answers kept from the playground, which have no suite."""
+        try:
+            return self.suite.primary.metric
+        except ConfigError:
+            return ""
 
     def no_suite(self) -> ConfigError:
         return ConfigError(
@@ -305,6 +312,11 @@ def last_evaluation(experiments: Path, wanted: Wanted = lambda _: True) -> EvalF
         if last is not None and run_number(folder.name) > run_number(last.of.name):
             raise error
     return last
+
+
+def foremost(done: Sequence[EvalFolder]) -> EvalFolder | None:
+    """Of evaluations in their order the last one; one of a base or baseline only where no other is."""
+    return max(reversed(done), key=lambda one: not _is_beside(read_run(one.of)), default=None)
 
 
 def _is_beside(run: Run) -> bool:

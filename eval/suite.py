@@ -93,6 +93,15 @@ class Suite:
         """The version that `test@v3` names; None: that of the run."""
         return self.split.partition("@")[2] or None if self.split else None
 
+    def higher_is_better(self, metric: str) -> bool | None:
+        """Which way is better on one of its metrics: as it says itself, or as the metric does; None: neither."""
+        if metric == self.primary.metric and self.primary.direction is not None:
+            return self.primary.direction == "higher"
+        from eval.metrics import higher_is_better
+
+        options = next((choice.options for choice in self.metrics if choice.name == metric), {})
+        return higher_is_better(metric, options)
+
     @property
     def deciding(self) -> Suite:
         """With the metric alone that decides."""

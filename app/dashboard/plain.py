@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -24,6 +25,11 @@ def plain(text: object, label: str = "") -> None:
     st.code(visible(text[:_LONGEST]) or "(empty)", language=None, wrap_lines=True)
     if len(text) > _LONGEST:
         st.caption(f"{len(text) - _LONGEST:,} more characters are not shown")
+
+
+def asked(messages: Sequence[Mapping[str, Any]]) -> None:
+    """What the model was asked, turn by turn."""
+    plain("\n\n".join(f"{message['role']}: {message.get('content') or ''}" for message in messages), "prompt")
 
 
 def refused(error: Exception | str) -> None:

@@ -82,6 +82,15 @@ def measure(
     return own_metric(name, items, options or {}, _workspace(name, root), trusted)
 
 
+def higher_is_better(name: str, options: Mapping[str, Any]) -> bool | None:
+    """Which way is better; None: neither, or it is not known."""
+    if name in METRICS:
+        with suppress(DataError, ConfigError):
+            return METRICS[name](_ONE, options).higher_is_better
+        return None
+    return bool(options.get("higher_is_better", True))
+
+
 def check_options(name: str, options: Mapping[str, Any], *, root: Path | None = None, trusted: bool = False) -> None:
     """ConfigError for what `measure` would refuse of any answers: known before a model is asked for the first one."""
     check_name(name)

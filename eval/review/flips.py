@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from curation.errors import ConfigError
 from eval.folder import EvalFolder
 
 EXACT: Final = "exact_match"
@@ -31,7 +30,7 @@ def flips(folders: Sequence[EvalFolder]) -> Flips:
     if len(folders) < 2:
         return Flips(frozenset(), why="flips are between two runs; name both: curate tag 3 2 --queue flips")
     tried, unfit = [], []
-    for metric in dict.fromkeys([EXACT, *(name for folder in folders if (name := _primary(folder)))]):
+    for metric in dict.fromkeys([EXACT, *(name for folder in folders if (name := folder.primary()))]):
         said = [values for folder in folders if (values := _values(folder, metric))]
         if any(not 0 <= value <= 1 for values in said for value in values.values()):
             unfit.append(metric)
@@ -48,13 +47,6 @@ def flips(folders: Sequence[EvalFolder]) -> Flips:
 
 def _or(names: Sequence[str]) -> str:
     return " or ".join(names)
-
-
-def _primary(folder: EvalFolder) -> str:
-    try:
-        return folder.suite.primary.metric
-    except ConfigError:  # answers kept from the playground have no suite
-        return ""
 
 
 def _values(folder: EvalFolder, metric: str) -> dict[str, float]:

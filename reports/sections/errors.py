@@ -13,7 +13,7 @@ from reports.cells import number, table
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
 from reports.document import Block, Code, Figure, Table, Text
-from reports.sections.subject import Subject, suite_of
+from reports.sections.subject import Subject
 from reports.sections.words import change
 from reports.tables import evaluation as tables
 from reports.tables import tags as tag_tables
@@ -78,7 +78,7 @@ def _shift(row: Shift) -> list[str]:
 
 def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: dict[str, list[str]]) -> list[Block]:
     """Where tags by people are more frequent than elsewhere."""
-    fields = suite_of(folder).slices
+    fields = tables.suite_of(folder).slices
     assert of.journal is not None
     given = tag_tables.judgements(of.journal, of.folder.name, of.taxonomy)
     if not fields or not given:
@@ -125,11 +125,12 @@ def confidence(of: Subject) -> list[Block]:
     if of.evaluation is None:
         return [Text(f"Not evaluated: {of.no_evaluation}.", "note")]
     folder = of.evaluation
-    metric = right_by(folder)
-    sure = tables.confidence(folder, metric) if metric else pd.DataFrame()
-    if metric is None or sure.empty:
+    metric = next(iter(tables.right_by(folder)), "")
+    sure = tables.confidence(folder, metric)
+    if sure.empty:
         return [Text("No output has both log-probabilities and a verdict, so its confidence says nothing.", "note")]
-    about = f"Right: {metric} of at least 0.5. Confidence: geometric mean probability of an output's tokens."
+    right = "as people judged" if folder.verdicts() else f"{metric} of at least 0.5"
+    about = f"Right: {right}. Confidence: geometric mean probability of an output's tokens."
     bins = tables.reliability(sure)
     coverage = tables.risk_coverage(sure)
     return [
@@ -139,16 +140,6 @@ def confidence(of: Subject) -> list[Block]:
         table(bins, caption="The same in numbers: mean confidence and share right."),
         Figure("risk", charts.risk_coverage(coverage), "Share wrong when only the surest outputs are kept."),
     ]
-
-
-def right_by(folder: EvalFolder) -> str | None:
-    """The metric that says whether an output is right: exact match, or else the one that decides."""
-    known = set(folder.item_metrics(["metric"])["metric"].unique().to_pylist())
-    if not known:
-        return None
-    return next(
-        (name for name in (tables.RIGHT, suite_of(folder).primary.metric, *sorted(known)) if name in known), None
-    )
 
 
 def flips(of: Subject) -> list[Block]:

@@ -14,7 +14,7 @@ from eval.stats.compare import Difference
 from reports import address
 from reports.cells import number, with_interval
 from reports.document import Block, Figure, Table, Text
-from reports.sections.subject import Subject, suite_of
+from reports.sections.subject import Subject
 from reports.sections.words import change
 from reports.tables import evaluation as tables
 
@@ -109,7 +109,7 @@ def trade_off(of: Subject) -> list[Block]:
     found = of.comparison
     if of.evaluation is None:
         return []
-    metric = suite_of(of.evaluation).primary.metric
+    metric = tables.suite_of(of.evaluation).primary.metric
     table = tables.trade_off(_ordered(of.evaluations), metric)
     if table.empty:
         return [Text("No benchmark was run, so nothing is known of what was lost elsewhere; see docs/evaluation.md.",

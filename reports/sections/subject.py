@@ -17,10 +17,10 @@ from curation.workspace import Workspace
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.exam import without_suite
 from eval.compare.sides import BASE, Part, chosen
-from eval.folder import SUITE, EvalFolder
+from eval.folder import EvalFolder
 from eval.review.scores import scores_of
-from eval.suite import Suite
 from eval.taxonomy import Taxonomy, load_taxonomy
+from reports.tables.evaluation import suite_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +126,6 @@ def subject(
 
 def _split(folder: EvalFolder) -> object:
     return (folder.run.settings.get("exam") or {}).get("split")
-
-
-def suite_of(folder: EvalFolder) -> Suite:
-    """The evaluation's; the default one where none lies beside it, as of predictions from elsewhere."""
-    return folder.suite if (folder.path / SUITE).is_file() else Suite()
 
 
 def _base(place: RunPlace) -> Path:

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from eval.folder import EvalFolder
+from eval.folder import SUITE, EvalFolder
+from eval.suite import Suite
 
 ALL: Final = "all"
 RIGHT: Final = "exact_match"  # by which an output counts as right where nobody judged it
@@ -41,6 +42,28 @@ def item_values(folder: EvalFolder, metric: str) -> pd.DataFrame:
     """item_id, value of one metric; NaN where an item has none."""
     table = folder.item_metrics(["item_id", "metric", "value"]).to_pandas()
     return table.loc[table["metric"] == metric, ["item_id", "value"]].reset_index(drop=True)
+
+
+def suite_of(folder: EvalFolder) -> Suite:
+    """The evaluation's; the default one where none lies beside it, as of predictions from elsewhere."""
+    return folder.suite if (folder.path / SUITE).is_file() else Suite()
+
+
+def right_by(folder: EvalFolder) -> list[str]:
+    """The metrics that say which outputs are right (from .5 on): of 0 to 1, more is better. Exact match first, then
+    the one that decides.
+    """
+    suite = suite_of(folder)
+    span = folder.item_metrics(["metric", "value"]).to_pandas().groupby("metric")["value"].agg(["min", "max"])
+    unit = span.index[(span["min"] >= 0) & (span["max"] <= 1)]
+    known = [name for name in unit if suite.higher_is_better(name)]
+    return sorted(known, key=lambda name: (name != RIGHT, name != suite.primary.metric, name))
+
+
+def worst_first(folder: EvalFolder, metric: str) -> pd.DataFrame:
+    """`outputs` with their value, the worst first; where neither way is better the least; those without one last."""
+    least = suite_of(folder).higher_is_better(metric) is not False
+    return outputs(folder, metric).sort_values("value", ascending=least, kind="stable")
 
 
 def confidence(folder: EvalFolder, metric: str = RIGHT) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import streamlit as st
 from app.dashboard.downloads import tabled
 from app.dashboard.people import author
 from app.dashboard.place import evaluations, here, journal
-from app.dashboard.plain import plain
+from app.dashboard.plain import asked, plain
 from curation.errors import CurateError
 from eval.review.adjudication import decide, take_back, to_decide
 from eval.review.beside_people import hidden_judges
@@ -77,7 +77,7 @@ def _decisions(taxonomy: Taxonomy) -> None:
     number = int(st.number_input("output", 1, len(todo), key="disputed"))
     shown = frame.shown(todo[number - 1])
     _opinions(people(journal(), taxonomy), shown)
-    plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in shown.messages), "prompt")
+    asked(shown.messages)
     left, right = st.columns(2)
     with left:
         plain(shown.reference, "reference")

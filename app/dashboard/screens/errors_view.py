@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import orjson
 import streamlit as st
 
 from app.dashboard.downloads import charted, tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, here, journal
-from app.dashboard.plain import plain
+from app.dashboard.plain import asked, plain
 from app.dashboard.screens import error_places
+from eval.folder import EvalFolder, foremost
 from eval.taxonomy import load_taxonomy
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
@@ -22,7 +24,8 @@ def show() -> None:
     if not done:
         st.info("Nothing to look at yet. In a terminal: curate eval")
         return
-    name = chosen(st, "evaluation", list(done)[::-1], "evaluation")
+    usual = foremost(list(done.values()))
+    name = chosen(st, "evaluation", list(done)[::-1], "evaluation", usual.name if usual else None)
     folder = done[name]
     outputs = tables.outputs(folder)
     rates = tag_rates(journal(), folder.of.name, list(outputs["prediction_id"]), load_taxonomy(here().root))
@@ -33,10 +36,11 @@ def show() -> None:
         st.caption("people: rates from random draws alone; rules: of all outputs")
         charted(tag_charts.rates(rates), rates, "tags")
     st.subheader("Confidence")
-    metrics = sorted(set(folder.item_metrics(["metric"])["metric"].to_pylist()))
-    if metrics:
-        usual = tables.RIGHT if tables.RIGHT in metrics else metrics[0]
-        metric = st.selectbox("right by", metrics, index=metrics.index(usual), key="right by")
+    rights = ["people"] if folder.verdicts() else tables.right_by(folder)
+    if not rights:
+        st.info("No metric here says which outputs are right. Put exact_match into the suite, then: curate eval")
+    else:
+        metric = st.selectbox("right by (a metric from .5 on)", rights, key="right by")
         sure = tables.confidence(folder, metric)
         charted(charts.confidence(sure), sure, "confidence")
         left, right = st.columns(2)
@@ -48,29 +52,31 @@ def show() -> None:
             charted(charts.risk_coverage(table), table, "risk and coverage")
     error_places.by_slice(folder)
     error_places.over_runs(folder)
-    _worst(folder.name, metrics)
+    _worst(folder)
 
 
-def _worst(name: str, metrics: list[str]) -> None:
+def _worst(folder: EvalFolder) -> None:
     """Single outputs, worst by a metric first."""
-    folder = next(one for one in evaluations() if one.name == name)
     st.subheader("Outputs")
+    metrics = sorted(set(folder.item_metrics(["metric"])["metric"].to_pylist()))
     if not metrics:
         return
-    metric = st.selectbox("worst by", metrics, key="worst by")
-    table = tables.outputs(folder, metric).sort_values("value", kind="stable")
+    primary = folder.primary()
+    usual = metrics.index(primary) if primary in metrics else 0
+    metric = st.selectbox("worst by", metrics, index=usual, key="worst by")
+    table = tables.worst_first(folder, metric)
     if table.empty:
         st.info("No output is stored in this evaluation.")
         return
     ids = list(table["item_id"])
-    asked = st.query_params.get("item")
-    if asked in ids and st.session_state.get("item shown") != asked:
-        st.session_state["worst"] = ids.index(asked) + 1
+    named = st.query_params.get("item")
+    if named in ids and st.session_state.get("item shown") != named:
+        st.session_state["worst"] = ids.index(named) + 1
     number = int(st.number_input("output", 1, len(table), key="worst"))
     row = table.iloc[number - 1]
     st.session_state["item shown"] = st.query_params["item"] = str(row["item_id"])
     st.text(f"item {row['item_id']}   {metric} {row['value']:.3f}   {row['finish_reason']}")
-    plain(row["prompt"], "prompt")
+    asked(orjson.loads(row["prompt"]))
     left, right = st.columns(2)
     with left:
         plain(row["reference"], "reference")

@@ -11,7 +11,7 @@ from app.dashboard.place import evaluations, here, place, versions
 from app.dashboard.plain import plain
 from curation.errors import CurateError
 from curation.library import Version
-from eval.folder import EvalFolder, all_finished
+from eval.folder import EvalFolder, all_finished, foremost
 from reports.tables import training
 from reports.todo import damage, todo
 
@@ -80,7 +80,8 @@ def _evaluations(done: list[EvalFolder]) -> None:
         return
     told = [(e.name, e.run.base, e.run.settings.get("suite", ""), e.run.started) for e in reversed(done)]
     tabled(pd.DataFrame(told, columns=["evaluation", "base", "suite", "started"]), "evaluations")
-    link("errors", f"errors of {done[-1].name}", evaluation=done[-1].name)
+    usual = foremost(done) or done[-1]
+    link("errors", f"errors of {usual.name}", evaluation=usual.name)
 
 
 def _verdicts(done: list[EvalFolder]) -> None:

@@ -10,7 +10,7 @@ from app.dashboard import people
 from app.dashboard.downloads import tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, journal
-from app.dashboard.plain import plain, refused
+from app.dashboard.plain import asked, plain, refused
 from curation.errors import CurateError
 from eval.review.frame import to_review
 from eval.review.pairwise import CHOICES, Pair, Pairs, no_pairs, outcome, raters_agree
@@ -39,7 +39,7 @@ def show() -> None:
     elif left is None:
         st.info("All pairs are judged.")
     else:
-        plain("\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in left.messages), "prompt")
+        asked(left.messages)
         plain(left.reference, "reference")
         columns = st.columns(2)
         for column, (label, text) in zip(columns, [("A", left.a), ("B", left.b)], strict=True):

@@ -13,6 +13,7 @@ from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import plain
 from curation.errors import CurateError, LeakError
 from curation.store.tags import tags
+from eval.folder import foremost
 from eval.review.flips import flips
 from eval.review.frame import nothing_to_review, review_frame, to_review
 from eval.review.judgement import Judgement
@@ -30,8 +31,9 @@ def show() -> None:
         return
     who, what, how = st.columns([1, 2, 1])
     author = people.author(who)
-    newest = next((name for name, one in reversed(done.items()) if to_review(one)), list(done)[-1])
-    chosen = several(what, "evaluations, mixed and never named", list(done), "evaluations", [newest])
+    usual = foremost([one for one in done.values() if to_review(one)])
+    names = [usual.name if usual else list(done)[-1]]
+    chosen = several(what, "evaluations, mixed and never named", list(done), "evaluations", names)
     queue = str(how.selectbox("queue", QUEUES, key="queue"))
     part = how.text_input("slice", key="slice", placeholder="topic=pins") if queue == "slice" else ""
     with how.popover("how"):
