@@ -78,3 +78,13 @@ def test_baselines_with_long_names_are_told_apart() -> None:
     table = pd.DataFrame(rows, columns=["what", "difference", "low", "high", "n", "verdict"])
     picture = str(vl_convert.vegalite_to_svg(differences(table).to_json()))
     assert [f">{long} {shots} examples</text>" in picture for shots in ("four", "five")] == [True, True]
+
+
+def test_a_slice_says_its_share_and_whether_it_stands_out() -> None:
+    from reports.charts.tags import heat_map
+
+    rows = [("wrong fact", "topic", "pins", 40, 50, 2, 50, 1e-9), ("wrong fact", "topic", "belts", 3, 50, 2, 50, 0.4)]
+    columns = ["tag", "field", "value", "hits", "n", "rest_hits", "rest_n", "p_adjusted"]
+    picture = str(vl_convert.vegalite_to_svg(heat_map(pd.DataFrame(rows, columns=columns)).to_json()))
+    said = re.findall(r'<text[^>]*fill="(\w+)"[^>]*>(\d+%[ *]*)</text>', picture)
+    assert sorted(said) == [("black", "6%"), ("white", "80% *")]

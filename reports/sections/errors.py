@@ -95,7 +95,10 @@ def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: d
     if found.empty:
         return []
     caption = "Slices against the rest; p adjusted over all of them (Benjamini-Hochberg)."
-    return [Figure("slices", tag_charts.heat_map(found), "Tags by slice."), table(found, caption=caption)]
+    return [
+        Figure("slices", tag_charts.heat_map(found), f"Tags by slice; {tag_charts.STARRED}."),
+        table(found, caption=caption),
+    ]
 
 
 def _agreement(of: Subject) -> list[Block]:
