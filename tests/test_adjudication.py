@@ -158,9 +158,9 @@ def test_a_decision_is_an_event_that_can_be_taken_back(journal: Journal, frame: 
 
 def test_what_was_decided_counts_in_the_rates(journal: Journal, frame: Frame) -> None:
     said(journal, frame, {"ana": {1}, "bea": {1}})
-    assert tag_rates(journal, RUN, [], DEFAULT)["counted"].tolist() == [1]
+    assert tag_rates(journal, RUN, [], DEFAULT, whole_run=True)["counted"].tolist() == [1]
     decide(frame, journal, DEFAULT, "eva", Judgement(list(frame.at)[5], ("tone",)))
-    assert tag_rates(journal, RUN, [], DEFAULT)["counted"].tolist() == [2]
+    assert tag_rates(journal, RUN, [], DEFAULT, whole_run=True)["counted"].tolist() == [2]
 
 
 def test_the_terminal_decides(here: Workspace, journal: Journal, frame: Frame, monkeypatch: pytest.MonkeyPatch,

@@ -168,6 +168,8 @@ def test_what_the_page_sends_is_taken_once_and_only_in_its_form() -> None:
     ]
     assert [e.sequence for e in events(sent, 1)] == [2, 3]
     assert events(sent, 1)[1].judgement.tags == ("tone",)
+    (skip,) = events([{"seq": 3, "id": "p3", "event": "e3", "skip": True}], 1)
+    assert (skip.skip, skip.judgement.prediction_id, skip.judgement.event) == (True, "p3", "e3")
     assert events(None, 0) == events({"seq": 1}, 0) == []
     change = {"op": "A", "text": "a\ud800 => b"}
     broken = {"seq": 4, "id": "p4", "tags": 5, "note": "half \ud83d", "event": "\ud800", "rubrics": 1, "change": change}

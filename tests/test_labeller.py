@@ -76,3 +76,15 @@ def test_nearest_rows_are_asked_for_once_and_only_where_something_was_chosen(pag
     assert "being looked up" in page.locator(".state").inner_text()
     assert page.evaluate("window.asked") == ["b", "b"]
     assert page.locator(".lab").get_attribute("data-item") == "b"
+
+
+def test_a_skip_names_the_output_on_screen_and_judges_nothing(page: Any) -> None:
+    told(page, "abc", 0)
+    page.keyboard.press("f")
+    page.keyboard.press("s")
+    assert page.locator(".lab").get_attribute("data-item") == "b"
+    assert page.locator("[aria-pressed='true']").count() == 0
+    page.wait_for_function("window.sent.length > 0")
+    (event, *_) = page.evaluate("window.sent")
+    assert {key: event[key] for key in event if key != "event"} == {"seq": 1, "id": "a", "skip": True}
+    assert event["event"]

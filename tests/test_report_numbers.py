@@ -280,6 +280,8 @@ def check_tag_slices(made: Workspace, table: Table, people: Mapping[str, Any], w
     for tag, field, value, *cells in table.rows:
         inside = {name for name in people if of[name] == value}
         counts = [len(wrong & inside), len(inside), len(wrong - inside), len(people) - len(inside)]
+        low, high = cells.pop(2), cells.pop(2)
+        assert [low, high] == [shown(bound) for bound in wilson(counts[0], counts[1])]
         assert (tag, field, list(map(int, cells[:4]))) == ("hallucination", "topic", counts)
         ways = math.comb(len(people), len(wrong))
         tail = sum(

@@ -109,7 +109,7 @@ def test_a_random_draw_that_was_judged_before_counts_without_being_shown_again(f
     left = {s.prediction_id for s in second.ahead(60)}
     assert len(left) == 20
     assert len([d for d in draws(journal) if d.queue == RANDOM]) > 0
-    found = tag_rates(journal, "experiment_001", [], DEFAULT)
+    found = tag_rates(journal, "experiment_001", list(frame.at), DEFAULT)
     assert found.empty  # only OK was said
 
 
@@ -182,7 +182,7 @@ def test_the_terminal_does_the_whole_job(
     monkeypatch.setattr("sys.stdin", io.StringIO("o\nf3 n wrong number\nz\nu\no\nq\n"))
     assert main(["-C", str(here.root), "tag", "--as", "ana", "--json"]) == 0
     told = capsys.readouterr()
-    assert json.loads(told.out) == {"judged": 2, "done": 2, "of": 30}
+    assert json.loads(told.out) == {"judged": 2, "skipped": 0, "done": 2, "of": 30}
     assert "\x1b[31m" not in told.err
     assert '"z" is no key here' in told.err
     with open_journal(run_place(here).journal) as journal:

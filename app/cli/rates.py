@@ -60,7 +60,7 @@ def run(args: Namespace) -> int:
         )
     here = workspace(args)
     place = run_place(here)
-    folders = [_evaluation(place.experiments, ref) for ref in args.runs or [None]]
+    folders = [_evaluation(place.experiments, ref, args.final) for ref in args.runs or [None]]
     taxonomy = load_taxonomy(here.root)
     with open_journal(place.journal) as journal:
         if len(folders) == 2:
@@ -69,19 +69,26 @@ def run(args: Namespace) -> int:
 
 
 def _rates(args: Namespace, folder: EvalFolder, journal: Journal, taxonomy: Taxonomy) -> int:
-    from reports.tables.tags import judges, tag_rates, verdicts
+    from eval.review.frame import nothing_to_review
+    from reports.tables.tags import judges, random_draws, tag_rates, verdicts
 
     predictions = _predictions(folder, args.final)
-    table = tag_rates(journal, folder.of.name, list(predictions), taxonomy).to_dict("records")
-    scales = verdicts(journal, folder.of.name, taxonomy).to_dict("records")
+    if not predictions:
+        raise ConfigError(
+            f"{nothing_to_review([folder])}" + ("" if args.final else ", or see those of test with --final")
+        )
+    of = folder.of.name
+    table = tag_rates(journal, of, list(predictions), taxonomy).to_dict("records")
+    scales = verdicts(journal, of, taxonomy, predictions).to_dict("records")
+    drawn = random_draws(journal, of, taxonomy, predictions)
     found = _slices(args, folder, journal, taxonomy, predictions)
-    models = judges(journal, taxonomy, folder.of.name).to_dict("records")
+    models = judges(journal, taxonomy, of).to_dict("records")
     rows: list[list[Cell]] = [
         [visible(r["tag"]), r["kind"], percent(r["share"]) if r["n"] else "-", _between(r), r["n"], r["counted"]]
         for r in table
     ]
     rows += [
-        [r["what"], "mean", f"{r['value']:.2f}", f"{r['low']:.2f} to {r['high']:.2f}", r["n"], r["counted"]]
+        [visible(r["what"]), "mean", f"{r['value']:.2f}" if r["n"] else "-", _level(r), r["n"], r["counted"]]
         for r in scales
     ]
     sure = [row for row in found if row["p_adjusted"] < _SURE]
@@ -95,8 +102,11 @@ def _rates(args: Namespace, folder: EvalFolder, journal: Journal, taxonomy: Taxo
     ]
     said += [] if sure else ["  no slice has a tag surely more often than the rest"]
     if not rows:
-        said = [f"{visible(folder.name)}: no tags yet", next_commands("curate tag --as NAME", "curate autotag")]
-    data = {"evaluation": folder.name, "rates": table, "scales": scales, "slices": found, "models": models}
+        what = "nobody gave a tag" if drawn.told else "no tags yet"
+        said = [f"{visible(folder.name)}: {what}", next_commands("curate tag --as NAME", "curate autotag")]
+    said[1:1] = [drawn.told] if drawn.told else []
+    data = {"evaluation": folder.name, "rates": table, "draws": asdict(drawn)}
+    data |= {"scales": scales, "slices": found, "models": models}
     emit(args, _finite(data), page(("tag", "by", "share", "95 %", "n", "counted"), rows, said))
     return 0
 
@@ -150,7 +160,7 @@ def _slices(
     from eval.folder import SUITE
     from eval.measuring import slice_values
     from eval.review.rates import deserved, excesses, judged
-    from reports.tables.tags import judgements
+    from reports.tables.tags import drawn_judgements
 
     asked = folder.suite.slices if (folder.path / SUITE).is_file() else ()
     of_item = slice_values(folder, [*dict.fromkeys([*asked, *args.slice])])
@@ -160,7 +170,7 @@ def _slices(
         by_rules = deserved(judged(tags(journal, run, kinds=("rule",))))
         given = {prediction: by_rules.get(prediction, set()) for prediction in predictions}
     else:
-        given = {p: held for p, held in judgements(journal, run, taxonomy).items() if p in predictions}
+        given = drawn_judgements(journal, run, taxonomy, predictions)
     names = sorted({name for held in given.values() for name in held} - {OK})
     return [asdict(row) for row in excesses(given, values, names)]
 
@@ -175,11 +185,20 @@ def _predictions(folder: EvalFolder, test_too: bool) -> dict[str, str]:
     }
 
 
-def _evaluation(experiments: Path, ref: str | None) -> EvalFolder:
+def _evaluation(experiments: Path, ref: str | None, test_too: bool) -> EvalFolder:
+    """The newest that has an output to look at, or else the newest."""
     from curation.runs import resolve_run
     from eval.folder import last_evaluation, latest_eval
+    from eval.review.frame import to_review
 
-    found = last_evaluation(experiments) if ref is None else latest_eval(resolve_run(experiments, ref))
+    def wanted(one: EvalFolder) -> bool:
+        return to_review(one, test_too=test_too)
+
+    if ref is None:
+        found = last_evaluation(experiments, wanted) or last_evaluation(experiments)
+    else:
+        run = resolve_run(experiments, ref)
+        found = latest_eval(run, wanted) or latest_eval(run)
     if found is None:
         what = "no evaluation yet" if ref is None else f"{ref} has no finished evaluation"
         raise ConfigError(f"{what}; make one with curate eval{f' {ref}' if ref else ''}")
@@ -187,7 +206,13 @@ def _evaluation(experiments: Path, ref: str | None) -> EvalFolder:
 
 
 def _between(row: dict[str, Any]) -> str:
-    return f"{percent(row['low'])} to {percent(row['high'])}" if row["n"] else "no random draw was judged"
+    if row["n"]:
+        return f"{percent(row['low'])} to {percent(row['high'])}"
+    return "no random draw was judged" if row["kind"] == "person" else "no output"
+
+
+def _level(row: dict[str, Any]) -> str:
+    return f"{row['low']:.2f} to {row['high']:.2f}" if row["n"] else "no random draw was judged"
 
 
 def _signed(value: float) -> str:

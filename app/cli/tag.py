@@ -150,7 +150,8 @@ def _review(
     hours = (monotonic() - began) / 3600
     told = f"{judged:,} judged now, {review.done:,} of {len(frame):,} in all"
     told += f", {judged / hours:,.0f} an hour" if hours > _SHORT else ""
-    emit(args, {"judged": judged, "done": review.done, "of": len(frame)}, [told])
+    told += f"; {review.skipped:,} skipped, to come again" if review.skipped else ""
+    emit(args, {"judged": judged, "skipped": review.skipped, "done": review.done, "of": len(frame)}, [told])
     return 0
 
 

@@ -34,12 +34,10 @@ CHANGES: Final = (
 def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test: bool) -> None:
     """Until q, the end of the input, or nothing is left."""
     say(keys_line(review.taxonomy), HELP, CHANGES)
-    skipped: set[str] = set()
     while True:
-        shown = next((s for s in review.ahead(len(skipped) + 1) if s.prediction_id not in skipped), None)
+        shown = next(iter(review.ahead(1)), None)
         if shown is None:
-            why = f"{len(skipped):,} were skipped" if skipped else review.nothing_left()
-            say(visible(f"nothing more to review here: {why}"))
+            say(visible(f"nothing more to review here: {review.nothing_left()}"))
             return
         show(shown)
         while (line := read()) == "w":
@@ -47,7 +45,7 @@ def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test:
         if line is None or line == "q":
             return
         if line == "s":
-            skipped.add(shown.prediction_id)
+            review.skip(shown.prediction_id)
         elif line == "u":
             say("taken back" if review.undo() else "nothing to take back")
         else:

@@ -12,9 +12,10 @@ from typing import Final, Literal
 from curation.errors import DataError
 from curation.store.journal import Journal
 
-# final: decided where people differ; preference: which of two outputs is better.
-Kind = Literal["person", "rule", "endpoint", "final", "preference"]
+# final: decided where people differ; preference: which of two outputs is better; skip: left unjudged, on purpose.
+Kind = Literal["person", "rule", "endpoint", "final", "preference", "skip"]
 OK: Final = "OK"  # looked at, and nothing is wrong with it; what nobody looked at has no tag at all
+SKIPPED: Final = "skipped"  # the tag of an event of kind skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,14 +61,18 @@ def tag_changes(
 ) -> list[TagChange]:
     """Every tag that either run has, the surest change first, the control last; items of test only if asked for.
 
-    By people only outputs count that were put before them by a queue that does not look at outputs. DataError where
-    no item was judged under both.
+    By people only outputs count that were put before them by a queue that does not look at outputs; where somebody
+    judged an item under both, they alone count for it, so that one more judge under one run moves nothing. DataError
+    where no item was judged under both.
     """
-    sides = [_by_item(journal, folder, taxonomy, by, test_too) for folder in (before, after)]
+    if by == "people":
+        sides = _by_people(journal, (before, after), taxonomy, test_too)
+    else:
+        sides = [_by_rules(journal, folder, test_too) for folder in (before, after)]
     clusters = _clusters(before) | _clusters(after)
     items = sorted(set(sides[0]) & set(sides[1]))
     if not items:
-        what = "no item was judged by people under both" if by == "people" else "they share no item"
+        what = _nothing_shared(journal, (before, after), taxonomy, test_too) if by == "people" else "they share no item"
         raise DataError(f"{before.name} and {after.name}: {what}; let the same items be judged under both runs")
     names = sorted({tag for side in sides for item in items for tag in side[item]} - {OK})
     if control is not None and control not in names:
@@ -99,21 +103,57 @@ def _values(name: str, side: Mapping[str, set[str]], items: Sequence[str]) -> An
     return np.array([name in side[item] for item in items], np.float64)
 
 
-def _by_item(journal: Journal, folder: EvalFolder, taxonomy: Taxonomy, by: By, test_too: bool) -> dict[str, set[str]]:
-    """item -> tags, of the items that were judged."""
-    run = folder.of.name
+def _by_rules(journal: Journal, folder: EvalFolder, test_too: bool) -> dict[str, set[str]]:
+    """item -> tags; rules have looked at all of them."""
+    given = deserved(judged(tags(journal, folder.of.name, kinds=("rule",))))
+    return {item: given.get(prediction, set()) for prediction, item in _items(folder, test_too).items()}
+
+
+def _by_people(
+    journal: Journal, folders: Sequence[EvalFolder], taxonomy: Taxonomy, test_too: bool
+) -> list[dict[str, set[str]]]:
+    """Each side's item -> tags, of the items that were judged."""
+    fair = {draw.prediction_id for draw in draws(journal) if draw.queue in FAIR}
+    given: list[dict[str, Mapping[str, set[str]]]] = []
+    decided: list[dict[str, set[str]]] = []
+    for folder in folders:
+        said = people(journal, taxonomy, folder.of.name)
+        item_of = {p: item for p, item in _items(folder, test_too).items() if p in fair}
+        given.append({item_of[p]: by for p, by in said.given.items() if p in item_of})
+        decided.append({item_of[p]: set(one.tags) for p, one in said.final.items() if p in item_of})
+    return [
+        deserved({item: _same_judges(by, other.get(item, {})) for item, by in side.items()}) | final
+        for side, other, final in zip(given, reversed(given), decided, strict=True)
+    ]
+
+
+def _same_judges(by: Mapping[str, set[str]], elsewhere: Mapping[str, object]) -> Mapping[str, set[str]]:
+    """What those said who judged the item under the other run too; of all, where nobody did."""
+    return {who: held for who, held in by.items() if who in elsewhere} or by
+
+
+def _items(folder: EvalFolder, test_too: bool) -> dict[str, str]:
+    """prediction -> item, of those with an output."""
     table = folder.predictions(["prediction_id", "item_id", "split", "output"]).to_pylist()
-    item_of = {
+    return {
         row["prediction_id"]: row["item_id"]
         for row in table
         if row["output"] is not None and (test_too or row["split"] != "test")
     }
-    if by == "rules":
-        given = deserved(judged(tags(journal, run, kinds=("rule",))))
-        return {item: given.get(prediction, set()) for prediction, item in item_of.items()}
-    fair = {draw.prediction_id for draw in draws(journal) if draw.queue in FAIR}
-    said = people(journal, taxonomy, run).deserved()
-    return {item_of[p]: held for p, held in said.items() if p in item_of and p in fair}
+
+
+def _nothing_shared(journal: Journal, sides: Sequence[EvalFolder], taxonomy: Taxonomy, test_too: bool) -> str:
+    """Why no item counts: judged in vain, or not at all."""
+    first, second = (
+        {item for p, item in _items(folder, test_too).items() if p in people(journal, taxonomy, folder.of.name).given}
+        for folder in sides
+    )
+    if not (both := len(first & second)):
+        return "no item was judged by people under both"
+    return (
+        f"of {both:,} items judged by people under both none counts: a queue chose them by their outputs, or they came "
+        "from a file"
+    )
 
 
 def _clusters(folder: EvalFolder) -> dict[str, int]:

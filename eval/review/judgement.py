@@ -38,7 +38,7 @@ def events_of(said: Judgement, run: str, taxonomy: Taxonomy, author: str, kind: 
         raise ConfigError("the note is not UTF-8, and nothing was stored; write it again")
     event = said.event or new_id()
     return [
-        Tag(_id(event, tag, value), said.prediction_id, run, tag, value, taxonomy.name, author, kind, note=text)
+        Tag(event_id(event, tag, value), said.prediction_id, run, tag, value, taxonomy.name, author, kind, note=text)
         for tag, value, text in what
     ]
 
@@ -52,6 +52,6 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _id(event: str, tag: str, value: str) -> str:
+def event_id(event: str, tag: str, value: str = "") -> str:
     """One id a part of a judgement, the same however often it is sent."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"{event} {tag} {value}").hex

@@ -15,6 +15,7 @@ from eval.stats.multiple import benjamini_hochberg
 from eval.taxonomy import NOTE
 
 FEWEST_IN_SLICE: Final = 5
+MOST_SKIPPED: Final = 0.1  # of the random draws; beyond it the rates may lean, and that is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,39 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What became of the random draws. skipped: on record and judged by nobody, for they were skipped or taken back.
+
+    elsewhere: outputs that were judged and not drawn at random; they are counted, and in no rate.
+    """
+
+    judged: int
+    skipped: int
+    elsewhere: int
+
+    @property
+    def told(self) -> str:
+        """In words, to stand beside the rates; "" where nobody judged or skipped anything."""
+        if not self.judged + self.skipped + self.elsewhere:
+            return ""
+        drawn = self.judged + self.skipped
+        said = f"rates by people: of {self.judged:,} random draws" if self.judged else "no random draw was judged"
+        if self.elsewhere:
+            said += f"; {self.elsewhere:,} other outputs were judged, and are counted alone"
+        if not self.skipped:
+            return said
+        said += f"; {self.skipped:,} of {drawn:,} draws were skipped or taken back, and are in no rate"
+        if self.skipped > MOST_SKIPPED * drawn:
+            said += ": more than a tenth, so the rates speak of what people chose to judge"
+        return said
+
+
+@dataclass(frozen=True, slots=True)
 class SliceExcess:
-    """A slice against the rest. p: one-sided Fisher; p_adjusted: Benjamini-Hochberg over all slices and tags asked."""
+    """A slice against the rest. p: one-sided Fisher; p_adjusted: Benjamini-Hochberg over all slices and tags asked.
+
+    low, high: 95 % Wilson interval of the slice's own rate.
+    """
 
     tag: str
     field: str
@@ -46,6 +78,8 @@ class SliceExcess:
     rest_n: int
     p: float
     p_adjusted: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +122,19 @@ def deserved(judgements: Mapping[str, Mapping[str, set[str]]]) -> dict[str, set[
 
 def rates(tags: Mapping[str, set[str]], draws: Iterable[Draw], names: Iterable[str]) -> list[Rate]:
     """The rate of each tag among judged random draws; `tags` as `deserved` gives them."""
-    sample = {draw.prediction_id for draw in draws if draw.queue == RANDOM and draw.probability} & set(tags)
+    sample = at_random(draws) & set(tags)
     return [_rate(name, tags, sample) for name in names]
+
+
+def at_random(draws: Iterable[Draw]) -> set[str]:
+    """The predictions that may speak for the others: drawn at random, with a known probability."""
+    return {draw.prediction_id for draw in draws if draw.queue == RANDOM and draw.probability}
+
+
+def what_became_of(draws: Iterable[Draw], judged: Iterable[str]) -> Drawn:
+    """`draws` and `judged` predictions, both of the outputs that the rates are about."""
+    drawn, given = at_random(draws), set(judged)
+    return Drawn(len(drawn & given), len(drawn - given), len(given - drawn))
 
 
 def rates_of_all(tags: Mapping[str, set[str]], predictions: Sequence[str], names: Iterable[str]) -> list[Rate]:
@@ -110,7 +155,10 @@ def _rate(name: str, tags: Mapping[str, set[str]], sample: set[str]) -> Rate:
 def excesses(
     tags: Mapping[str, set[str]], slices: Mapping[str, Mapping[str, str]], names: Sequence[str]
 ) -> list[SliceExcess]:
-    """Slices that have a tag more often than the rest, surest first; `tags` and `slices` by judged prediction."""
+    """Slices that have a tag more often than the rest, surest first; `tags` and `slices` by judged prediction.
+
+    What people judged speaks for its slice only where it was drawn at random: leave the rest out of `tags`.
+    """
     members: dict[tuple[str, str], set[str]] = defaultdict(set)
     for prediction in tags:
         for field, value in slices.get(prediction, {}).items():
@@ -124,7 +172,7 @@ def excesses(
                 p = fisher_greater(hits, len(inside), rest, len(tags) - len(inside))
                 found.append((name, field, value, hits, len(inside), rest, len(tags) - len(inside), p))
     adjusted = benjamini_hochberg([row[-1] for row in found])
-    rows = [SliceExcess(*row, a) for row, a in zip(found, adjusted, strict=True)]
+    rows = [SliceExcess(*row, a, *wilson(row[3], row[4])) for row, a in zip(found, adjusted, strict=True)]
     return sorted(rows, key=lambda row: (row.p_adjusted, row.p, row.tag, row.field, row.value))
 
 

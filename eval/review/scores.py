@@ -14,6 +14,7 @@ from curation.store.tags import draws
 from eval.metrics.metric import mean_of
 from eval.review.people import People, people
 from eval.review.queues import CALIBRATION, RANDOM
+from eval.review.rates import at_random
 from eval.stats.value import Estimate, estimate
 from eval.taxonomy import VERDICT, VERDICTS, Taxonomy, load_taxonomy
 
@@ -49,14 +50,19 @@ def scores_of(place: RunPlace, root: Path) -> Scores:
         return scores(journal, load_taxonomy(root))
 
 
-def estimates(journal: Journal, taxonomy: Taxonomy, run: str) -> list[tuple[Estimate, int]]:
-    """(mean with interval over random draws alone, outputs judged in all) of the verdict and each rubric."""
+def estimates(
+    journal: Journal, taxonomy: Taxonomy, run: str, among: Collection[str] | None = None
+) -> list[tuple[Estimate, int]]:
+    """(mean with interval over random draws alone, outputs judged in all) of the verdict and each rubric.
+
+    among: predictions that it is about, if not all of the run.
+    """
     said = people(journal, taxonomy, run)
-    at_random = {draw.prediction_id for draw in draws(journal) if draw.queue == RANDOM and draw.probability}
+    drawn = at_random(draws(journal))
     rows = []
     for name in said.scales:
-        values = _of(said, name)
-        sample = [value for prediction, value in sorted(values.items()) if prediction in at_random]
+        values = {p: value for p, value in _of(said, name).items() if among is None or p in among}
+        sample = [value for prediction, value in sorted(values.items()) if prediction in drawn]
         rows.append((estimate(mean_of(name, f"people|{taxonomy.name}|{name}", sample)), len(values)))
     return rows
 

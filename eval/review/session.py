@@ -8,11 +8,11 @@ from typing import Final
 
 from curation.errors import ConfigError
 from curation.store.journal import Journal
-from curation.store.tags import Draw, JudgedBeforeError, Tag, add_draws, add_tags, draws, new_id, tags_by_id
+from curation.store.tags import SKIPPED, Draw, JudgedBeforeError, Tag, add_draws, add_tags, draws, new_id, tags_by_id
 from eval.neighbours import Neighbour
 from eval.review.flips import Flips
 from eval.review.frame import Frame, Shown
-from eval.review.judgement import Judgement, events_of
+from eval.review.judgement import Judgement, event_id, events_of
 from eval.review.names import reviewer_name
 from eval.review.nothing import nothing_left
 from eval.review.people import people
@@ -43,11 +43,11 @@ class Review:
         if not {*said.authors} - {author} and settings.repeat_one_in is None:
             settings = replace(settings, repeat_one_in=ALONE)
         self._judged = {prediction for prediction, by in said.given.items() if author in by and prediction in frame.at}
-        # What this person took back and did not judge anew is before them again, and no draw of it was answered.
+        # What somebody skipped, or took back and did not judge anew, is before them again, and may be drawn for others.
         history = [
             draw
             for draw in draws(journal)
-            if draw.prediction_id in frame.at and (draw.author != author or draw.prediction_id in self._judged)
+            if draw.prediction_id in frame.at and draw.author in said.given.get(draw.prediction_id, ())
         ]
         self._settings, self._flips = settings, flips or Flips(frozenset())
         self._disputed = [prediction for prediction in said.disputed() if prediction in frame.at]
@@ -58,6 +58,7 @@ class Review:
         self._later: list[Draw] = []  # repeats of what still waits for its first look
         self._counting: dict[str, list[Draw]] = {}  # random draws that a waiting prediction answers along with its own
         self._said: list[tuple[Draw, list[Tag]]] = []
+        self._skipped: set[str] = set()  # in this session
         self._data = data
         self._patches: dict[str, str] = {}  # prediction -> the patch that was proposed with its judgement
 
@@ -66,16 +67,23 @@ class Review:
         """Predictions judged by this person, in all sessions."""
         return len(self._judged)
 
+    @property
+    def skipped(self) -> int:
+        """Predictions that this person skipped in this session; the next one shows them again."""
+        return len(self._skipped)
+
     def ahead(self, count: int = 20) -> list[Shown]:
         """The next predictions to show, fewer at the end; asked again it gives the same until they are judged."""
         while len(self._ahead) < count:
             draw = self._ready() or next(self._draws, None)
             if draw is None:
                 break
+            if draw.queue == REPEAT and draw.prediction_id in self._skipped:
+                continue  # there was no first look to repeat
             if draw.queue == REPEAT:
                 (self._later if self._waits(draw) else self._ahead).append(draw)
-            elif draw.prediction_id in self._judged:
-                add_draws(self.journal, [draw])  # drawn at random, and already judged: it counts, unshown
+            elif draw.prediction_id in self._judged or draw.prediction_id in self._skipped:
+                add_draws(self.journal, [draw])  # drawn at random, and answered already: it counts, unshown
             elif self._waits(draw):
                 self._counting.setdefault(draw.prediction_id, []).append(draw)  # it counts once it is judged
             else:
@@ -84,6 +92,8 @@ class Review:
 
     def nothing_left(self) -> str:
         """Why `ahead` gives nothing: whether all was judged, or the queue was empty from the first."""
+        if self._skipped:
+            return f"{self.skipped:,} were skipped, and come again in the next session"
         return nothing_left(self.frame.candidates(), self._settings, self._flips.why, len(self._disputed))
 
     def has_judged(self, prediction_id: str) -> bool:
@@ -133,8 +143,32 @@ class Review:
         self._said.append((draw, events))
         return events
 
+    def skip(self, prediction_id: str, event: str = "") -> None:
+        """Leave a prediction that was shown unjudged; the skip and its draw are on disk when this returns.
+
+        Sent again (`event` says so) it is stored once. ConfigError for what is not before this person.
+        """
+        skipped = Tag(
+            event_id(event or new_id(), SKIPPED),
+            prediction_id,
+            self.frame.run_of(prediction_id) if prediction_id in self.frame.at else "",
+            SKIPPED,
+            author=self.author,
+            kind="skip",
+        )
+        draw = next((d for d in self._ahead if d.prediction_id == prediction_id), None)
+        if draw is None:
+            if tags_by_id(self.journal, [skipped.id]):
+                return
+            raise ConfigError(f'prediction "{prediction_id}" was not shown to {self.author}')
+        add_tags(self.journal, [skipped], [draw, *self._counting.get(prediction_id, ())])
+        self._ahead.remove(draw)
+        self._counting.pop(prediction_id, None)
+        self._skipped.add(prediction_id)
+        self._said.append((draw, [skipped]))
+
     def undo(self) -> Shown | None:
-        """Take back the last judgement of this session, with the patch it proposed; its prediction comes first again.
+        """Take back the last judgement or skip of this session, with the patch it proposed; its prediction comes first.
 
         A patch that was built meanwhile stays: its version holds it.
         """
@@ -143,9 +177,12 @@ class Review:
         draw, events = self._said[-1]  # of this session until the undo is on disk: where it fails it can be said again
         if self._data and (patch := self._patches.pop(draw.prediction_id, None)):
             self._data.take_back(patch)
-        taken = [Tag(new_id(), t.prediction_id, t.run, t.tag, author=t.author, undoes=t.id) for t in events]
+        taken = [
+            Tag(new_id(), t.prediction_id, t.run, t.tag, author=t.author, kind=t.kind, undoes=t.id) for t in events
+        ]
         add_tags(self.journal, taken)
         self._said.pop()
+        self._skipped.discard(draw.prediction_id)
         if draw.queue != REPEAT:
             self._judged.discard(draw.prediction_id)
             self._hold_back(draw.prediction_id)

@@ -31,12 +31,16 @@ def tags(of: Subject) -> list[Block]:
     predictions = of.evaluation.predictions(["prediction_id", "item_id"]).to_pydict()
     ids = predictions["prediction_id"]
     rates = (
-        tag_tables.tag_rates(of.journal, of.folder.name, ids, of.taxonomy)
+        tag_tables.tag_rates(of.journal, of.folder.name, ids, of.taxonomy, whole_run=True)
         if of.journal is not None
         else pd.DataFrame(columns=tag_tables.RATES)
     )
     said = tag_tables.verdicts(of.journal, of.folder.name, of.taxonomy) if of.journal is not None else pd.DataFrame()
-    scales = [table(said, caption="Verdict and rubrics by people, 0 to 1, of random draws alone.")] * (not said.empty)
+    scales: list[Block] = [table(said, caption="Verdict and rubrics by people, 0 to 1, of random draws alone.")] * (
+        not said.empty
+    )
+    drawn = tag_tables.random_draws(of.journal, of.folder.name, of.taxonomy).told if of.journal is not None else ""
+    scales += [Text(drawn[0].upper() + drawn[1:] + ".")] if drawn else []
     if rates.empty and not said.empty:
         return [*moved(of), *scales, *_agreement(of)]
     if rates.empty:
@@ -80,7 +84,7 @@ def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: d
     """Where tags by people are more frequent than elsewhere."""
     fields = tables.suite_of(folder).slices
     assert of.journal is not None
-    given = tag_tables.judgements(of.journal, of.folder.name, of.taxonomy)
+    given = tag_tables.drawn_judgements(of.journal, of.folder.name, of.taxonomy)
     if not fields or not given:
         return []
     prediction_of = predictions["prediction_id"]
@@ -94,7 +98,7 @@ def _slices(of: Subject, folder: EvalFolder, rates: pd.DataFrame, predictions: d
     found = tag_tables.slices(here, values, names).head(_MOST_SLICES)
     if found.empty:
         return []
-    caption = "Slices against the rest; p adjusted over all of them (Benjamini-Hochberg)."
+    caption = "Random draws of slices against the rest; p adjusted over all of them (Benjamini-Hochberg)."
     return [
         Figure("slices", tag_charts.heat_map(found), f"Tags by slice; {tag_charts.STARRED}."),
         table(found, caption=caption),

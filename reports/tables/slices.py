@@ -14,7 +14,7 @@ from curation.store.tags import OK, tags
 from eval.folder import SUITE, EvalFolder
 from eval.review.rates import deserved, judged
 from eval.taxonomy import NOTE, VERDICT, Taxonomy
-from reports.tables.tags import judgements, slices, tag_rates
+from reports.tables.tags import drawn_judgements, slices, tag_rates
 
 TREND: Final = ("run", "version", "kind", "tag", "share", "low", "high", "hits", "n")
 _FEWEST, _MOST = 2, 12  # values of a field that makes slices
@@ -39,13 +39,11 @@ def slice_values(folder: EvalFolder) -> dict[str, dict[str, str]]:
 
 
 def by_slice(journal: Journal, folder: EvalFolder, taxonomy: Taxonomy, kind: str) -> pd.DataFrame:
-    """tag, field, value, hits, n, rest_hits, rest_n, p, p_adjusted: by people, or by rules which saw every output."""
+    """As reports.tables.tags.slices: by people, of random draws alone, or by rules, which saw every output."""
     values = slice_values(folder)
     run = folder.of.name
     if kind == "person":
-        given: Mapping[str, set[str]] = {
-            p: held for p, held in judgements(journal, run, taxonomy).items() if p in values
-        }
+        given: Mapping[str, set[str]] = drawn_judgements(journal, run, taxonomy, values)
     else:
         by_rules = deserved(judged(tags(journal, run, kinds=("rule",))))
         given = {prediction: by_rules.get(prediction, set()) for prediction in values}

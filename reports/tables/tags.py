@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import combinations
 
@@ -12,7 +12,7 @@ from curation.store.journal import Journal
 from curation.store.tags import OK, draws, tags
 from eval.review.beside_people import BesidePeople, beside_people
 from eval.review.people import people
-from eval.review.rates import deserved, excesses, judged, rates, rates_of_all
+from eval.review.rates import Drawn, at_random, deserved, excesses, judged, rates, rates_of_all, what_became_of
 from eval.review.scores import estimates
 from eval.stats.distributions import wilson
 from eval.taxonomy import Taxonomy
@@ -20,9 +20,14 @@ from eval.taxonomy import Taxonomy
 RATES = ["tag", "kind", "hits", "n", "share", "low", "high", "counted"]
 
 
-def tag_rates(journal: Journal, run: str, predictions: Sequence[str], taxonomy: Taxonomy) -> pd.DataFrame:
-    """RATES, by people (from random draws alone) and by rules (which saw every prediction); commonest first."""
-    by_people = judgements(journal, run, taxonomy)
+def tag_rates(
+    journal: Journal, run: str, predictions: Sequence[str], taxonomy: Taxonomy, *, whole_run: bool = False
+) -> pd.DataFrame:
+    """RATES, by people (from random draws alone) and by rules (which saw every prediction); commonest first.
+
+    whole_run: what people said of outputs of the run outside `predictions` too.
+    """
+    by_people = judgements(journal, run, taxonomy, None if whole_run else predictions)
     found = {name for given in by_people.values() for name in given} - {OK}
     rows = [("person", rate) for rate in rates(by_people, draws(journal), sorted(found))]
     by_rules = deserved(judged(tags(journal, run, kinds=("rule",))))
@@ -33,22 +38,48 @@ def tag_rates(journal: Journal, run: str, predictions: Sequence[str], taxonomy: 
     return frame.sort_values(["counted", "tag"], ascending=[False, True], ignore_index=True)
 
 
-def verdicts(journal: Journal, run: str, taxonomy: Taxonomy) -> pd.DataFrame:
+def random_draws(journal: Journal, run: str, taxonomy: Taxonomy, among: Collection[str] | None = None) -> Drawn:
+    """What became of a run's random draws; `Drawn.told` stands beside its rates. among: predictions, if not all."""
+    asked = None if among is None else set(among)
+    of_run = [d for d in draws(journal) if d.run == run and (asked is None or d.prediction_id in asked)]
+    return what_became_of(of_run, judgements(journal, run, taxonomy, asked))
+
+
+def verdicts(journal: Journal, run: str, taxonomy: Taxonomy, among: Collection[str] | None = None) -> pd.DataFrame:
     """what, value, low, high, n, counted: the verdict and rubrics from 0 (worst) to 1, of random draws alone."""
-    rows = [(one.name, one.value, one.low, one.high, one.n, all_) for one, all_ in estimates(journal, taxonomy, run)]
+    found = estimates(journal, taxonomy, run, None if among is None else set(among))
+    rows = [(one.name, one.value, one.low, one.high, one.n, all_) for one, all_ in found]
     return pd.DataFrame(rows, columns=["what", "value", "low", "high", "n", "counted"])
 
 
-def judgements(journal: Journal, run: str | None, taxonomy: Taxonomy) -> dict[str, set[str]]:
-    """prediction -> the tags that people hold it deserves, or somebody decided it does, by their present names."""
-    return people(journal, taxonomy, run).deserved()
+def judgements(
+    journal: Journal, run: str | None, taxonomy: Taxonomy, among: Collection[str] | None = None
+) -> dict[str, set[str]]:
+    """prediction -> the tags that people hold it deserves, or somebody decided it does, by their present names.
+
+    among: predictions, if not all.
+    """
+    found = people(journal, taxonomy, run).deserved()
+    if among is None:
+        return found
+    asked = set(among)
+    return {prediction: held for prediction, held in found.items() if prediction in asked}
+
+
+def drawn_judgements(
+    journal: Journal, run: str, taxonomy: Taxonomy, among: Collection[str] | None = None
+) -> dict[str, set[str]]:
+    """Those of `judgements` that were drawn at random: what may be said of slices rests on these alone."""
+    drawn = at_random(draws(journal))
+    return {p: held for p, held in judgements(journal, run, taxonomy, among).items() if p in drawn}
 
 
 def slices(
     tags_of: Mapping[str, set[str]], values: Mapping[str, Mapping[str, str]], names: Sequence[str]
 ) -> pd.DataFrame:
-    """tag, field, value, hits, n, rest_hits, rest_n, p, p_adjusted: slices with a tag more often than the rest."""
-    columns = ["tag", "field", "value", "hits", "n", "rest_hits", "rest_n", "p", "p_adjusted"]
+    """tag, field, value, hits, n, its interval, rest_hits, rest_n, p, p_adjusted: slices with a tag more often than
+    the rest."""
+    columns = ["tag", "field", "value", "hits", "n", "low", "high", "rest_hits", "rest_n", "p", "p_adjusted"]
     rows = [tuple(getattr(row, name) for name in columns) for row in excesses(tags_of, values, names)]
     return pd.DataFrame(rows, columns=columns)
 

@@ -29,12 +29,13 @@ _CHANGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the page sent: a judgement with its number, perhaps with a change of the data, or an undo."""
+    """What the page sent: a judgement with its number, perhaps with a change of the data, an undo, or a skip."""
 
     sequence: int
     undo: bool
     judgement: Judgement
     proposal: Proposal | None = None
+    skip: bool = False
 
 
 def labeller(
@@ -85,7 +86,8 @@ def events(sent: Any, acknowledged: int) -> list[Event]:
                 rubrics=_rubrics(told.get("rubrics")),
                 event=_text(told.get("event")),
             )
-            found.append(Event(told["seq"], bool(told.get("undo")), said, _proposal(told.get("change"))))
+            skip = bool(told.get("skip"))
+            found.append(Event(told["seq"], bool(told.get("undo")), said, _proposal(told.get("change")), skip))
     return sorted(found, key=lambda event: event.sequence)
 
 

@@ -109,6 +109,7 @@ function make(root) {
       row.append(button(key, level === undefined ? name : `${name}: ${levels[level]}`, "again for the next level", level !== undefined));
     }
     row.append(button("o", "OK", "nothing wrong; next", false), button("Enter", "next", "store and go on", false));
+    row.append(button("s", "skip", "leave it; it comes again in another session", false));
     row.append(button("u", "undo", "take the last one back", false), button("n", "note", "write a note", false));
     if (lab.chosen.size || lab.verdict) for (const [key, name, title] of lab.changes) row.append(button(key, name, title, lab.change === key));
   }
@@ -153,6 +154,7 @@ function make(root) {
       lab.show(false);
     } else if (lab.changes.some(([k]) => k === key)) propose(item, key);
     else if (key === "n") find(".note").focus();
+    else if (key === "s") skip(item);
     else if (key === "o") { if (!lab.chosen.size) submit(item); }
     else if (key === "Enter" && (lab.chosen.size || lab.verdict || lab.levels.size || find(".note").value.trim())) submit(item);
   }
@@ -188,10 +190,24 @@ function make(root) {
 
   function submit(item, change) {
     lab.pending.push({
-      seq: ++lab.sequence, event: crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`, id: item.id,
+      ...of(item),
       tags: [...lab.chosen], verdict: lab.verdict, note: find(".note").value, change: change || null,
       rubrics: [...lab.levels].map(([name, level]) => [name, lab.rubrics.find((r) => r[1] === name)[2][level]]),
     });
+    next();
+  }
+
+  function skip(item) {
+    lab.pending.push({ ...of(item), skip: true });
+    next();
+  }
+
+  function of(item) {
+    const event = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
+    return { seq: ++lab.sequence, event, id: item.id };
+  }
+
+  function next() {
     lab.queue.shift();
     lab.show(true);
     flush(lab.pending.length >= 5 || lab.queue.length < 8 ? 0 : 200);
@@ -224,7 +240,7 @@ function make(root) {
     }
     if (document.querySelector('[role="dialog"]')) return;
     const known = [...lab.tags, ...lab.verdicts, ...lab.rubrics, ...lab.changes].some(([k]) => k === event.key);
-    const mine = known || ["o", "u", "n", "Enter", "ArrowDown", "ArrowUp"].includes(event.key);
+    const mine = known || ["o", "u", "n", "s", "Enter", "ArrowDown", "ArrowUp"].includes(event.key);
     if (mine) { event.preventDefault(); press(event.key); }
   };
   window.addEventListener("keydown", heard);

@@ -28,7 +28,7 @@ def by_slice(folder: EvalFolder) -> None:
             "suite, and let rules look: curate autotag"
         )
         return
-    st.caption(f"share of the outputs of a slice that have the tag; {charts.STARRED}")
+    st.caption(f"share of the outputs of a slice that have the tag (people: of random draws); {charts.STARRED}")
     charted(charts.heat_map(table), table, "slices")
 
 

@@ -15,7 +15,7 @@ from eval.taxonomy import load_taxonomy
 from reports.charts import evaluation as charts
 from reports.charts import tags as tag_charts
 from reports.tables import evaluation as tables
-from reports.tables.tags import tag_rates
+from reports.tables.tags import random_draws, tag_rates
 
 
 def show() -> None:
@@ -28,12 +28,15 @@ def show() -> None:
     name = chosen(st, "evaluation", list(done)[::-1], "evaluation", usual.name if usual else None)
     folder = done[name]
     outputs = tables.outputs(folder)
-    rates = tag_rates(journal(), folder.of.name, list(outputs["prediction_id"]), load_taxonomy(here().root))
+    ids, taxonomy = list(outputs["prediction_id"]), load_taxonomy(here().root)
+    rates = tag_rates(journal(), folder.of.name, ids, taxonomy)
     st.subheader("Tags")
     if rates.empty:
         st.info("No tags yet. Review some outputs (screen Review, or curate tag), or let rules look: curate autotag")
     else:
         st.caption("people: rates from random draws alone; rules: of all outputs")
+        if told := random_draws(journal(), folder.of.name, taxonomy, ids).told:
+            st.caption(told)
         charted(tag_charts.rates(rates), rates, "tags")
     st.subheader("Confidence")
     rights = ["people"] if folder.verdicts() else tables.right_by(folder)

@@ -65,6 +65,8 @@ def _panel(review: Review, author: str) -> None:
                 if event.undo:
                     review.undo()
                     state.pop("leaks", None)
+                elif event.skip:
+                    review.skip(event.judgement.prediction_id, event.judgement.event)
                 elif event.proposal:
                     state["made"] = review.change(event.judgement, event.proposal)
                 else:
