@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -205,7 +208,27 @@ def test_an_evaluation_without_its_suite_and_one_that_the_other_was_not_asked(he
     shutil.rmtree(suite.parent)
     sit(here, suite.parent.parent, right_at(0.5, "new"), suite={**SUITE, "split": "test"})
     (line,) = [one for one in told(capsys, "1", "3", code=3) if one.startswith("curate compare:")]
-    assert line.endswith("asks it, or name with --suite what experiment_001 was asked too")
+    asks = "curate compare base experiment_003 asks it"
+    assert line.endswith(f"{asks}, or name with --suite what experiment_001 was asked too")
+
+
+def test_why_nobody_could_be_asked_is_said_where_that_is_why_nothing_can_be_compared(
+    here: Workspace, tmp_path: Path
+) -> None:
+    """Without torch, as the plain package is installed."""
+    suite = here.root / "experiments" / "experiment_003" / "eval-1" / "suite.yaml"
+    shutil.rmtree(suite.parent)
+    sit(here, suite.parent.parent, right_at(0.5, "new"), suite={**SUITE, "split": "test"})
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n")
+    path = os.pathsep.join([str(plain), *sys.path])
+    command = [sys.executable, "-m", "app.cli", "compare", "base", "3"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    (line,) = [one for one in done.stderr.splitlines() if one.startswith("curate compare:")]
+    assert done.returncode == 3
+    assert line.endswith('experiment_001 could not be asked (torch is missing; pip install "curate[eval]")')
+    assert "asks it" not in line
 
 
 def test_nothing_trained_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -20,7 +20,9 @@ pytest.importorskip("altair")
 from app.cli import main
 from curation.runs import read_run, write_run
 from curation.workspace import Workspace
-from tests.compared import base_of, built, right_at, run_of
+from eval.measuring import Trust
+from eval.recompute import write_numbers
+from tests.compared import SUITE, base_of, built, right_at, run_of, sit
 from tests.reported import arc, evaluated
 from tests.review_data import evaluation
 
@@ -161,6 +163,57 @@ def test_a_suite_that_is_named_is_the_one_reported_on(made: Workspace, capsys: p
         page = re.sub(r'<span class="o">(.*?)</span>', r"\1", Path(told(capsys)["html"]).read_text())
         assert f"experiment_002/{name}" in page
         assert f"curate eval experiment_002 --suite {suite}" in page
+
+
+@pytest.fixture
+def two_exams(tmp_path: Path) -> Workspace:
+    made = built(tmp_path / "two", 150, split={"ratios": {"train": 0.4, "validation": 0.4, "test": 0.2}})
+    base_of(made)
+    return made
+
+
+@pytest.mark.parametrize("base_too", [False, True])
+def test_the_verdict_is_on_what_both_sides_sat_where_only_one_sat_the_newest_exam(
+    two_exams: Workspace, base_too: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the workspace of `curate loop`: a run that was asked validation first, and its base that never was."""
+    made, base = two_exams, two_exams.root / "experiments" / "experiment_001"
+    run = run_of(made)
+    for split, sitting in (("test", (base, run)), ("validation", (base, run) if base_too else (run,))):
+        for folder in sitting:
+            found = sit(made, folder, right_at(0.9 if folder == run else 0.2, folder.name), suite=_suite(split))
+            write_run(found.path, replace(found.run, settings={**found.run.settings, "suite": split}))
+            write_numbers(found, found.suite, Trust())
+    capsys.readouterr()
+    assert report(made, "002", "--json") == 0
+    data = told(capsys)
+    assert data["missing"] == []
+    split = "validation" if base_too else "test"
+    assert "experiment_002 (v1) is better than base on token_f1" in data["summary"][0]
+    assert any(line.startswith(f"Exam: {split} of v1") for line in data["summary"])
+    assert main(["card", "002", "-C", str(made.root)]) == 0
+    for text in (Path(data["markdown"]).read_text(), (run / "README.md").read_text()):
+        assert "is better than base" in text
+        passed_over = "eval-2 (validation) is not compared, for experiment\\_001 was not asked it; "
+        assert (f"{passed_over}curate compare base experiment\\_002 asks it" in text) is not base_too
+    assert f"curate compare 002 --suite {split}" in Path(data["markdown"]).read_text() or base_too
+
+
+def test_what_nobody_else_sat_names_the_command_that_asks_it(
+    two_exams: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, run = two_exams, run_of(two_exams)
+    for folder, split in ((made.root / "experiments" / "experiment_001", "test"), (run, "validation")):
+        found = sit(made, folder, right_at(0.5, folder.name), suite=_suite(split))
+        write_numbers(found, found.suite, Trust())
+    capsys.readouterr()
+    assert report(made, "002", "--json") == 0
+    (line,) = told(capsys)["missing"]
+    assert "that experiment_001 was not asked; curate compare base experiment_002 asks it, or name with" in line
+
+
+def _suite(split: str) -> dict[str, Any]:
+    return {**SUITE, "split": split, "benchmarks": []}
 
 
 def test_a_folder_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from app.cli.compare_text import data_lines, full, screen
 from app.cli.output import emit
 from app.cli.place import evaluation_place
 from app.cli.render import Screen
-from curation.errors import ConfigError, RegressionError
+from curation.errors import ConfigError, CurateError, RegressionError
 
 if TYPE_CHECKING:
     from curation.progress import Progress
@@ -89,7 +89,10 @@ def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
     ask = None if args.stored else _asker(where, trust, told, notes)
     told.stage("comparing")
     sit = None if args.stored else _sitter(where, trust, told, notes)
-    found = compare(where.place.experiments, sides, store, settings, ask, sit)
+    try:
+        found = compare(where.place.experiments, sides, store, settings, ask, sit)
+    except CurateError as error:  # which may be because of what the notes say
+        raise type(error)("; ".join([str(error), *dict.fromkeys(notes)])) from None
     found.notes.extend(notes)
     return found, _count_looks(found, where)
 

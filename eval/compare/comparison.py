@@ -22,7 +22,7 @@ from eval.compare.gates import Check, checks
 from eval.compare.judged import judged, with_verdicts
 from eval.compare.measures import Draws, Table
 from eval.compare.sheet import Sheet, sheet
-from eval.compare.sides import BASE, Model, Part, Side, base_part, same_training, unreadable
+from eval.compare.sides import BASE, Model, Part, Side, asking, base_part, same_training, unreadable
 from eval.compare.trade_off import Trade, trade_off
 from eval.compare.trained import Bools, Exposure
 from eval.measuring import Trust
@@ -148,17 +148,18 @@ def _answered(
     models = [model for side in sides for model in side.models]
     exam = open_exam(sides, exposure, settings.suite)
     exam = exam.without(*_counted([spent(exam, exposure, root)], ["spent (a patch was made from them)"]))
-    _some_left(exam)
+    how = "" if ask else f"{asking(sides, settings.suite)} asks it, or "
+    _some_left(exam, how)
     learned = [learned_by(exam, model, exposure, notes) for model in models]
     by_all_parts = [np.logical_and.reduce(touched) for touched in learned]
     out, told = _counted(by_all_parts, [f"that {model.name} learned from" for model in models])
     exam, learned = exam.without(out, told), _without(learned, out)
-    _some_left(exam)
+    _some_left(exam, how)
     sheets = [_sheet(exam, model, touched, ask) for model, touched in zip(models, learned, strict=True)]
     out, told = _counted([~one.answered for one in sheets], [f"that {one.name} {_NOT_ASKED}" for one in sheets])
     if told:
         exam, learned = exam.without(out, told), _without(learned, out)
-        _some_left(exam)
+        _some_left(exam, how)
         sheets = [sheet(exam, model, touched) for model, touched in zip(models, learned, strict=True)]
     return exam, sheets
 
@@ -177,18 +178,13 @@ def _without(learned: Sequence[Sequence[Bools]], out: Bools) -> list[list[Bools]
     return [[mask[~out] for mask in touched] for touched in learned]
 
 
-def _some_left(exam: Exam) -> None:
+def _some_left(exam: Exam, how: str) -> None:
+    """DataError where no item is left; how: what to do where that is because somebody was not asked."""
     if not exam.items.num_rows:
         why = ", ".join(f"{count:,} {name}" for name, count in exam.left_out.items())
-        raise DataError(f"{exam.told}: no item is left to compare on; left out are {why}{_ask_them(exam)}")
-
-
-def _ask_them(exam: Exam) -> str:
-    """What to do where it was not asked."""
-    without = next((why.split()[1] for why in exam.left_out if why.endswith(_NOT_ASKED)), None)
-    if without is None:
-        return ""
-    return f"; curate compare without --stored asks it, or name with --suite what {without} was asked too"
+        without = next((name.split()[1] for name in exam.left_out if name.endswith(_NOT_ASKED)), None)
+        todo = f"; {how}name with --suite what {without} was asked too" if without else ""
+        raise DataError(f"{exam.told}: no item is left to compare on; left out are {why}{todo}")
 
 
 def _sheet(exam: Exam, model: Model, learned: Sequence[Bools], ask: Ask | None) -> Sheet:

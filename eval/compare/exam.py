@@ -170,15 +170,18 @@ def without_suite(part: Part, suite: str) -> str:
     return f"{told}, and {FOLDER}/ holds no such suite{there}; name one that was asked"
 
 
+def ranked(evals: Sequence[EvalFolder]) -> list[EvalFolder]:
+    """Those of test behind all others, and those of a part of the items behind the whole ones."""
+    return sorted(evals, key=lambda one: (one.suite.is_test, bool(one.run.settings.get("partial"))))
+
+
 def _source(part: Part, suite: str | None) -> Source:
-    evals = part.evals
     if suite is not None:
-        chosen = [one for one in evals if one.run.settings.get("suite") == suite]
+        chosen = [one for one in part.evals if one.run.settings.get("suite") == suite]
         if not chosen:
             raise ConfigError(f"{part.name}: {without_suite(part, suite)}")
     else:
-        asked = [one for one in evals if not one.suite.is_test] or evals
-        chosen = [one for one in asked if not one.run.settings.get("partial")] or asked
+        chosen = ranked(part.evals)
     if not chosen:
         raise ConfigError(f"{part.name}: was not evaluated yet; run curate eval {part.name}")
     told = chosen[0].run.settings.get("exam") or {}

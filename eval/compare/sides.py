@@ -140,6 +140,12 @@ def chosen(experiments: Path, refs: Sequence[str], *, alone: bool = False, poole
     return left, right
 
 
+def asking(sides: Sequence[Side], suite: str | None = None) -> str:
+    """The command that compares these sides, and asks the models what they were not asked."""
+    names = (BASE if side.is_base else ",".join(model.name for model in side.models) for side in sides)
+    return f"curate compare {' '.join(names)}{f' --suite {suite}' if suite else ''}"
+
+
 def same_training(one: Part, other: Part) -> bool:
     """Whether two runs differ in nothing but their training seed."""
     return (

@@ -59,6 +59,8 @@ def _run(of: Subject) -> Iterator[str]:
 
 def _comparison(of: Subject) -> Iterator[str]:
     found = of.comparison
+    if of.passed_over:
+        yield of.passed_over
     if found is None:
         if of.evaluation is not None:
             yield f"not compared: {of.no_comparison}"

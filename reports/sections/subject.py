@@ -16,7 +16,9 @@ from curation.store.journal import Journal, open_journal
 from curation.workspace import Workspace
 from eval.compare.comparison import Comparison, Settings, compare
 from eval.compare.exam import without_suite
-from eval.compare.sides import BASE, Part, chosen
+from eval.compare.shared import Shared, shared
+from eval.compare.sides import BASE, Part, Side, asking, chosen
+from eval.compare.trained import Exposure
 from eval.folder import EvalFolder
 from eval.review.scores import scores_of
 from eval.taxonomy import Taxonomy, load_taxonomy
@@ -34,6 +36,7 @@ class Subject:
     state: State
     evaluation: EvalFolder | None
     no_evaluation: str
+    passed_over: str  # the evaluation that was not taken because not all were asked it, and the command that asks
     comparison: Comparison | None
     no_comparison: str
     version: Version | None
@@ -97,8 +100,16 @@ def subject(
     if run.kind == "evaluation":
         raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
     store = open_store(workspace.store_path) if workspace and workspace.has_store else None
-    settings = replace(settings or Settings(), people=scores_of(place, root))
-    evaluation, no_evaluation = _evaluation(folder, run, settings.suite)
+    settings, passed_over = replace(settings or Settings(), people=scores_of(place, root)), ""
+    named = settings.suite is not None
+    both = None if named else _shared(place, store, refs)
+    if both is not None and both.over:
+        settings = replace(settings, suite=both.suite)
+        passed_over = f"{both.over.name} ({_split(both.over)}) is not compared, for {both.lacking} was not asked it; "
+        passed_over += f"{asking(_sides(place, refs))} asks it"
+    evaluation, no_evaluation = _evaluation(folder, run, both.suite if both else settings.suite)
+    if evaluation is None and both is not None:
+        evaluation, no_evaluation = _evaluation(folder, run, None)
     version, no_version = _version(store, run)
     journal = open_journal(place.journal) if place.journal.is_file() else None
     found = Subject(
@@ -109,6 +120,7 @@ def subject(
         state_now(folder, run),
         evaluation,
         no_evaluation,
+        passed_over,
         None,
         "not yet",
         version,
@@ -119,7 +131,7 @@ def subject(
         (*refs, *(("--suite", settings.suite) if settings.suite else ())),
     )
     alone(found)
-    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings)
+    comparison, no_comparison = _comparison(place, store, refs, evaluation, no_evaluation, settings, named)
     no_comparison = no_comparison.replace(f"{root}{os.sep}", "")  # a card goes to other machines
     return replace(found, comparison=comparison, no_comparison=no_comparison)
 
@@ -133,9 +145,10 @@ def _base(place: RunPlace) -> Path:
 
 
 def _evaluation(folder: Path, run: Run, suite: str | None) -> tuple[EvalFolder | None, str]:
-    """The newest finished evaluation (with that suite, where one is named), of test only where there is no other."""
+    """The newest finished evaluation (with that suite, where one is named), of test or of a part of the items only
+    where there is no other."""
     done = [one for one in Part(folder, run).evals if suite in (None, one.run.settings.get("suite"))]
-    found = next((one for one in done if not suite_of(one).is_test), None) or next(iter(done), None)
+    found = min(done, key=lambda one: (suite_of(one).is_test, bool(one.run.settings.get("partial"))), default=None)
     if found is not None:
         if found.rows("items"):
             found.check_whole()
@@ -161,19 +174,31 @@ def _comparison(
     evaluation: EvalFolder | None,
     no_evaluation: str,
     settings: Settings,
+    named: bool,
 ) -> tuple[Comparison | None, str]:
-    """From stored answers alone: a report asks no model."""
-    if evaluation is None and len(refs) < 2 and not settings.suite:
+    """From stored answers alone: a report asks no model. named: whether the user named the suite."""
+    if evaluation is None and len(refs) < 2 and not named:
         return None, no_evaluation
     try:
-        sides = chosen(place.experiments, [ref for ref in refs if len(refs) > 1 or ref != BASE])
+        sides = _sides(place, refs)
         if evaluation is None:
             raise ConfigError(no_evaluation)
         return compare(place.experiments, sides, store, settings), ""
     except CurateError as error:
-        if len(refs) > 1 or settings.suite:
+        if len(refs) > 1 or named:
             raise
         return None, str(error)
+
+
+def _sides(place: RunPlace, refs: Sequence[str]) -> tuple[Side, Side]:
+    return chosen(place.experiments, [ref for ref in refs if len(refs) > 1 or ref != BASE])
+
+
+def _shared(place: RunPlace, store: Store | None, refs: Sequence[str]) -> Shared | None:
+    try:
+        return shared(_sides(place, refs), Exposure(store))
+    except CurateError:  # said by the comparison
+        return None
 
 
 def _version(store: Store | None, run: Run) -> tuple[Version | None, str]:
