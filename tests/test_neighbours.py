@@ -240,6 +240,17 @@ def test_autotag_says_the_rates_the_source_and_the_command(here: Path, capsys: C
     assert contradicting["lessons"][0]["rows"] == [f"{BAD}:{line}" for line in range(1, 9)]
 
 
+def test_autotag_judges_what_is_not_of_the_test_though_an_exam_is_newer(here: Path, capsys: Capture) -> None:
+    evaluated(here, learned())
+    run = sorted((here / "experiments").iterdir())[-1]
+    exam = evaluated(here, [asked(90, "no", split="test")], run)
+    words = ["autotag", run.name, "-C", str(here), "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["evaluation"] == f"{run.name}/eval-1"
+    assert main([*words, "--final"]) == 0
+    assert json.loads(capsys.readouterr().out)["evaluation"] == exam.name
+
+
 def test_autotag_tells_what_people_said_and_where_that_points(here: Path, capsys: Capture) -> None:
     run = evaluated(here, [*learned(), asked(34, "E-529 means that the print head has no oil.")])
     wrong = list(found_by(run, here).found["contradicts reference"])[:4]

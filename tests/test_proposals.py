@@ -181,12 +181,29 @@ def test_the_terminal_proposes_with_one_key(
     told, err = typed("w\nf3 D\nf E The belt.\nf A What is E-9? => A belt.\nD\nq\n")
     assert told["judged"] == 3
     assert "1  raw/" in err
-    assert "p-001 (1 rows); u takes it back" in err
+    assert "p-001 (1 row); u takes it back" in err
     assert '"" is no key' not in err
     assert "press a key, then Enter" in err  # D alone says nothing of the output
     assert [e.op for e in load_patches(here.root)] == ["drop", "edit", "add"]
     _, err = typed("f A Only an answer.\nu\nq\n")
     assert len(load_patches(here.root)) == 3
+
+
+def test_a_refused_patch_is_mended_on_the_output_it_was_meant_for(
+    here: Workspace, journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "f A\nz\nf\nf A What is E-9? => A belt.\n" + "f E\n\n" + "f A\nu\no\nq\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert main(["tag", "-C", str(here.root), "--as", "ana", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["judged"] == 3
+    assert told.err.count("what you said is stored, without a patch") == 5
+    assert told.err.count("user: ") == 5  # three outputs, one of them again after its undo, and the one at q
+    (entry,) = load_patches(here.root)
+    assert entry.fields["record"]["messages"][0]["content"] == "What is E-9?"
+    given = tags(journal)
+    assert [tag.tag for tag in given] == ["wrong fact", "wrong fact", "OK"]
+    assert entry.fields["tags"] == [given[0].id]
 
 
 def test_a_line_is_parted_at_the_change_unless_a_note_comes_first() -> None:

@@ -61,7 +61,7 @@ def test_keys_make_a_patch_of_what_is_on_screen(root: Path, page: Any) -> None:
     page.keyboard.press("h")
     page.keyboard.press("h")
     page.keyboard.press("D")
-    page.wait_for_selector("text=p-001: 1 rows", timeout=60_000)
+    page.wait_for_selector("text=p-001: 1 row,", timeout=60_000)
     (entry,) = load_patches(root)
     with open_journal(root / "store" / "journal.sqlite") as journal:
         given = tags(journal)
@@ -89,7 +89,7 @@ def test_another_answer_is_typed_and_no_letter_of_it_is_a_key(root: Path, page: 
     page.locator(".change").fill("")
     page.keyboard.type("oDfu 3")
     page.keyboard.press("Enter")
-    page.wait_for_selector("text=: 1 rows", timeout=60_000)
+    page.wait_for_selector("text=: 1 row,", timeout=60_000)
     (entry,) = load_patches(root)
     assert (entry.op, entry.fields["turns"][-1]["content"]) == ("edit", "oDfu 3")
     (root / entry.file).unlink()
@@ -133,7 +133,7 @@ def test_an_item_near_one_of_test_makes_no_patch_until_it_is_spent_by_tick_and_c
             break
         page.wait_for_timeout(100)
     spend.click()
-    page.wait_for_selector("text=: 1 rows", timeout=60_000)
+    page.wait_for_selector("text=: 1 row,", timeout=60_000)
     (entry,) = load_patches(root)
     (line,) = (root / "patches" / "spent" / "items.jsonl").read_text("utf-8").splitlines()
     assert (entry.op, orjson.loads(line)["tags"]) == ("add", list(entry.fields["tags"]))

@@ -47,6 +47,7 @@ def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
     from eval.neighbours import copies
+    from eval.review.frame import newest_to_review
     from eval.tags import RULES
     from eval.tags.runner import predictions_of, rules_named, tag_automatically
 
@@ -54,7 +55,7 @@ def run(args: Namespace) -> int:
         raise ConfigError("--all and --rule contradict each other; give one")
     here = workspace(args)
     place = run_place(here)
-    folder = _evaluation(place.experiments, args.run)
+    folder = newest_to_review(place.experiments, args.run, test_too=args.final)
     rules = RULES if args.all else rules_named([*args.rule, *([args.events] if args.events else [])])
     predictions = predictions_of(folder.predictions(), test_too=args.final)
     if not predictions:
@@ -166,18 +167,3 @@ def _known(
         print(f"curate autotag: without training neighbours: {visible(str(error))}", file=sys.stderr)
         return None, None
     return neighbours(predictions, rows), Lessons(predictions, rows)
-
-
-def _evaluation(experiments: Any, ref: str | None) -> EvalFolder:
-    from curation.runs import resolve_run
-    from eval.folder import last_evaluation, latest_eval
-
-    if ref is not None:
-        folder = resolve_run(experiments, ref)
-        found = latest_eval(folder)
-        if found is None:
-            raise ConfigError(f"{folder.name}: has no finished evaluation; make one with curate eval {folder.name}")
-        return found
-    if (found := last_evaluation(experiments)) is not None:
-        return found
-    raise ConfigError("no evaluation yet; make one with curate eval")

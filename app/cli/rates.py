@@ -14,8 +14,6 @@ from app.cli.render import Cell, next_commands, page, percent, visible
 from curation.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from curation.store.journal import Journal
     from eval.folder import EvalFolder
     from eval.review.changes import TagChange
@@ -50,6 +48,7 @@ def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
     from eval.review.changes import BY
+    from eval.review.frame import newest_to_review
     from eval.taxonomy import load_taxonomy
 
     if args.by not in BY:
@@ -60,7 +59,7 @@ def run(args: Namespace) -> int:
         )
     here = workspace(args)
     place = run_place(here)
-    folders = [_evaluation(place.experiments, ref, args.final) for ref in args.runs or [None]]
+    folders = [newest_to_review(place.experiments, ref, test_too=args.final) for ref in args.runs or [None]]
     taxonomy = load_taxonomy(here.root)
     with open_journal(place.journal) as journal:
         if len(folders) == 2:
@@ -183,26 +182,6 @@ def _predictions(folder: EvalFolder, test_too: bool) -> dict[str, str]:
         for row in rows
         if row["output"] is not None and (test_too or row["split"] != "test")
     }
-
-
-def _evaluation(experiments: Path, ref: str | None, test_too: bool) -> EvalFolder:
-    """The newest that has an output to look at, or else the newest."""
-    from curation.runs import resolve_run
-    from eval.folder import last_evaluation, latest_eval
-    from eval.review.frame import to_review
-
-    def wanted(one: EvalFolder) -> bool:
-        return to_review(one, test_too=test_too)
-
-    if ref is None:
-        found = last_evaluation(experiments, wanted) or last_evaluation(experiments)
-    else:
-        run = resolve_run(experiments, ref)
-        found = latest_eval(run, wanted) or latest_eval(run)
-    if found is None:
-        what = "no evaluation yet" if ref is None else f"{ref} has no finished evaluation"
-        raise ConfigError(f"{what}; make one with curate eval{f' {ref}' if ref else ''}")
-    return found
 
 
 def _between(row: dict[str, Any]) -> str:

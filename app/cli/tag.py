@@ -20,8 +20,6 @@ from app.cli.tag_pairs import judge_pairs
 from curation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from curation.store.journal import Journal
     from curation.workspace import Workspace
     from eval.folder import EvalFolder
@@ -77,7 +75,7 @@ def add_parser(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     from curation.runs import run_place
     from curation.store.journal import open_journal
-    from eval.review.frame import nothing_to_review, review_frame
+    from eval.review.frame import newest_to_review, nothing_to_review, review_frame
     from eval.taxonomy import load_taxonomy
 
     check(args)
@@ -85,7 +83,7 @@ def run(args: Namespace) -> int:
     here = workspace(args)
     settings = _settings(args)
     place = run_place(here)
-    folders = _evaluations(place.experiments, args.runs, test_too=args.final)
+    folders = [newest_to_review(place.experiments, ref, test_too=args.final) for ref in args.runs or [None]]
     with open_journal(place.journal) as journal, _judged_is_kept():
         if args.pairs:
             return judge_pairs(args, folders, journal, author)
@@ -164,23 +162,3 @@ def _by_rules(journal: Journal, frame: Frame) -> dict[str, list[str]]:
         for tag in tags(journal, run, kinds=("rule",)):
             found.setdefault(tag.prediction_id, []).append(tag.tag)
     return found
-
-
-def _evaluations(experiments: Path, refs: list[str], *, test_too: bool) -> list[EvalFolder]:
-    """Of each run the newest evaluation that has something to review, or else the newest."""
-    from curation.runs import resolve_run
-    from eval.folder import last_evaluation, latest_eval
-    from eval.review.frame import to_review
-
-    def wanted(one: EvalFolder) -> bool:
-        return to_review(one, test_too=test_too)
-
-    if not refs and (last := last_evaluation(experiments, wanted) or last_evaluation(experiments)) is not None:
-        return [last]
-    chosen = [resolve_run(experiments, ref) for ref in refs]
-    found = [(folder, latest_eval(folder, wanted) or latest_eval(folder)) for folder in chosen]
-    bare = [folder.name for folder, one in found if one is None]
-    if bare or not found:
-        what = f"{bare[0]} has no finished evaluation" if bare else "no evaluation yet"
-        raise ConfigError(f"{what}; make one with curate eval{' ' + bare[0] if bare else ''}")
-    return [one for _, one in found if one is not None]

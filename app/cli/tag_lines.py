@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
 
+from app.cli.patch_list import count_of_rows
 from app.cli.render import Screen, clip, quote, visible
 from curation.errors import ConfigError, CurateError
 
@@ -34,40 +35,61 @@ CHANGES: Final = (
 def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test: bool) -> None:
     """Until q, the end of the input, or nothing is left."""
     say(keys_line(review.taxonomy), HELP, CHANGES)
-    while True:
-        shown = next(iter(review.ahead(1)), None)
-        if shown is None:
-            say(visible(f"nothing more to review here: {review.nothing_left()}"))
-            return
+    while (shown := next(iter(review.ahead(1)), None)) is not None:
         show(shown)
-        while (line := read()) == "w":
-            say(*near_lines(review.near(shown.prediction_id)))
-        if line is None or line == "q":
+        if not _answered(review, shown, rules, allow_test):
             return
-        if line == "s":
-            review.skip(shown.prediction_id)
+    say(visible(f"nothing more to review here: {review.nothing_left()}"))
+
+
+def _answered(review: Review, shown: Shown, rules: Callable[[str], list[str]], allow_test: bool) -> bool:
+    """Read lines until the output on screen is done with; False at the end of the session.
+
+    Where what was said is stored and its patch is refused, the output stays: the next line may mend the patch.
+    """
+    stored = False
+    while (line := read()) is not None and line != "q":
+        if line == "w":
+            say(*near_lines(review.near(shown.prediction_id)))
         elif line == "u":
             say("taken back" if review.undo() else "nothing to take back")
+            return True
+        elif stored and line in ("", "s"):
+            return True
+        elif line == "s":
+            review.skip(shown.prediction_id)
+            return True
         else:
-            _judged(review, shown, line, rules, allow_test)
+            before, done = stored, _said(review, shown, line, allow_test)
+            stored = not _waits(review, shown)
+            if stored and not before and (found := rules(shown.prediction_id)):
+                say(visible(f"rules said: {', '.join(found)}"))
+            if done or (stored and parted(line)[1] is None and not before):  # another session was faster
+                return True
+            if stored:
+                say("what you said is stored, without a patch: mend the line, Enter goes on, u takes it back")
+    return False
 
 
-def _judged(review: Review, shown: Shown, line: str, rules: Callable[[str], list[str]], allow_test: bool) -> None:
-    """Store a line; what is wrong with it, or with the patch it proposes, is said, and the next line may mend it."""
+def _waits(review: Review, shown: Shown) -> bool:
+    return shown.prediction_id in (one.prediction_id for one in review.ahead(1))
+
+
+def _said(review: Review, shown: Shown, line: str, allow_test: bool) -> bool:
+    """Store a line; False where something was wrong with it, or with the patch it proposes, which is then told."""
     try:
         keys, op = parted(line)
         said = judgement(shown.prediction_id, keys, review.taxonomy)
         if op is None:
             review.judge(said)
-        else:
-            made = review.change(said, proposed(op, review.near(shown.prediction_id)), allow_test=allow_test)
-            say(*(visible(f"warning: {warning}") for warning in made.warnings))
-            say(f"{made.patch} ({made.rows:,} rows); u takes it back, as does curate patch drop {made.patch}")
+            return True
+        made = review.change(said, proposed(op, review.near(shown.prediction_id)), allow_test=allow_test)
     except CurateError as error:
         say(visible(str(error)))
-    finally:
-        if review.has_judged(shown.prediction_id) and (found := rules(shown.prediction_id)):
-            say(f"rules said: {', '.join(found)}")
+        return False
+    say(*(visible(f"warning: {warning}") for warning in made.warnings))
+    say(f"{made.patch} ({count_of_rows(made.rows)}); u takes it back, as does curate patch drop {made.patch}")
+    return True
 
 
 def parted(line: str) -> tuple[str, str | None]:

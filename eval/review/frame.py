@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from curation.errors import ConfigError
-from eval.folder import EvalFolder
+from curation.runs import resolve_run
+from eval.folder import EvalFolder, last_evaluation, latest_eval
 from eval.measuring import slice_values
 from eval.review.queues import Candidate
 
@@ -59,6 +61,27 @@ class Frame:
 def to_review(folder: EvalFolder, *, test_too: bool = False) -> bool:
     """Whether it holds an output of another split than test (or any, where test may be seen)."""
     return any(_kept(folder.predictions(["output", "split"]), test_too))
+
+
+def newest_to_review(experiments: Path, ref: str | None = None, *, test_too: bool = False) -> EvalFolder:
+    """Of a run, or of the last one: the newest evaluation with something to review, or else the newest.
+
+    ConfigError where there is none.
+    """
+
+    def wanted(one: EvalFolder) -> bool:
+        return to_review(one, test_too=test_too)
+
+    if ref is None:
+        last = last_evaluation(experiments, wanted) or last_evaluation(experiments)
+        if last is None:
+            raise ConfigError("no evaluation yet; make one with curate eval")
+        return last
+    run = resolve_run(experiments, ref)
+    found = latest_eval(run, wanted) or latest_eval(run)
+    if found is None:
+        raise ConfigError(f"{run.name} has no finished evaluation; make one with curate eval {run.name}")
+    return found
 
 
 def nothing_to_review(folders: Sequence[EvalFolder]) -> str:

@@ -100,7 +100,8 @@ def _told(state: Any) -> None:
             plain(refused)
     if "made" in state:
         made: Proposed = state.pop("made")
-        st.success(f"{made.patch}: {made.rows:,} rows, in the next build. Back: u, or curate patch drop {made.patch}")
+        rows = f"{made.rows:,} row{'s' * (made.rows != 1)}"
+        st.success(f"{made.patch}: {rows}, in the next build. Back: u, or curate patch drop {made.patch}")
         for warning in made.warnings:
             plain(warning, "warning")
 
