@@ -176,7 +176,7 @@ def simulate(setting: Setting, runs: int, seed: int = 0) -> dict[str, Any]:
         result = compare_paired(a, b, clusters, seed=run, resamples=RESAMPLES, permutations=PERMUTATIONS)
         for name, wrong in _calls(setting, result, a, b, clusters, run).items():
             called.setdefault(name, []).append(wrong)
-        if setting.planted:
+        if setting.planted and np.isfinite(result.detectable):
             a, b, clusters = setting.draw(rng, result.detectable)
             again = compare_paired(a, b, clusters, seed=run, resamples=RESAMPLES, permutations=PERMUTATIONS)
             found["p"].append(again.p <= 0.05)
@@ -265,7 +265,8 @@ def simulate_seeds(setting: Seeds, runs: int, seed: int = 0) -> dict[str, Any]:
         called["verdict"].append(result.verdict != "cannot tell")
         low, high = np.quantile(_two_level(a, b, rng), [0.025, 0.975])
         called["plain resampling of seeds and items (not used)"].append(not low <= 0 <= high)
-        found.append(compare_seeds(*setting.draw(rng, result.detectable)).verdict == "better")
+        if np.isfinite(result.detectable):
+            found.append(compare_seeds(*setting.draw(rng, result.detectable)).verdict == "better")
     shares = {f"A/A by {name}": round(float(np.mean(wrong)), 4) for name, wrong in called.items()}
     seconds = round(time.process_time() - start, 1)
     return {

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from app.cli import main
 from app.cli.render import LINES
 from curation.workspace import Workspace
-from tests.compared import SUITE, base_of, build, built, right_at, row, run_of, sit
+from tests.compared import SUITE, Answer, base_of, build, built, right_at, row, run_of, sit
 from tests.lineage_workspace import write
 from tests.test_compare import arc
 
@@ -154,6 +155,33 @@ def test_two_items_are_told_kindly_what_would_be_needed(here: Workspace, capsys:
         "that is no fault of either: 2 clusters of items cannot carry a verdict; hold out 30 or more"
     )
     assert "partial" in starting(lines, "exam: ")
+
+
+def test_an_exam_that_could_show_nothing_says_so(here: Workspace, capsys: Capture) -> None:
+    for number, right in ((1, cycle([True, False])), (3, cycle([False, True]))):
+        folder = here.root / "experiments" / f"experiment_{number:03}"
+        shutil.rmtree(folder / "eval-1")
+        sit(here, folder, _by_turns(right), version="v2", limit=4)
+    lines = told(capsys)
+    why = "no difference that token_f1 can show would be found with 4 items"
+    assert why in starting(lines, "exam: ")
+    assert "could have shown" not in "".join(lines)
+    found = told_json(capsys)
+    assert (found["primary"]["detectable"], found["primary"]["undetectable"]) == (None, why)
+    assert any(line.split()[-4:] == ["4", "none", "cannot", "tell"] for line in told(capsys, "--full"))
+    page = Path(_report(capsys)["markdown"]).read_text()
+    assert page.count(why.replace("_", "\\_")) == 2
+    assert "could have shown" not in page
+
+
+def _by_turns(right: Iterator[bool]) -> Answer:
+    return lambda item: item.reference if next(right) else "unknown"
+
+
+def _report(capsys: Capture) -> Any:
+    capsys.readouterr()
+    assert main(["report", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
 
 
 def test_an_evaluation_of_a_part_does_not_hide_a_whole_one(here: Workspace, capsys: Capture) -> None:

@@ -345,8 +345,20 @@ def test_no_interval_of_seeds_goes_beyond_what_the_metric_can_differ_by() -> Non
     assert (found.verdict, found.p, found.diff) == (same.verdict, same.p, same.diff)
     back = compare_seeds(new, old)
     assert (back.low, back.high) == (-1.0, -same.low)
-    assert same.detectable > 1
-    assert math.isnan(found.detectable)
+    assert 1 < same.detectable < math.inf
+    assert (found.detectable, same.undetectable) == (math.inf, "")
+    assert found.undetectable == "no difference that exact_match can show would be found with 60 items"
+
+
+def test_no_exam_finds_more_than_the_metric_can_show() -> None:
+    """Eight items could have shown 2.398 of a metric that goes from 0 to 1."""
+    one, two = (np.array(values) for values in ([0, 1, 0, 1, 0, 0.9, 0, 1.0], [1, 0, 1, 0, 0.9, 0, 1.0, 0]))
+    found = compare_paired(mean_of("rougeL", "", one), mean_of("rougeL", "", two))
+    free = compare_paired(mean_of("own:points", "", one), mean_of("own:points", "", two))
+    assert 1 < free.detectable < math.inf
+    assert (found.detectable, free.undetectable) == (math.inf, "")
+    assert found.undetectable == "no difference that rougeL can show would be found with 8 items"
+    assert (found.low, found.high, found.p, found.verdict) == (free.low, free.high, free.p, free.verdict)
 
 
 def test_the_claim_on_seeds_is_students_where_items_do_not_matter() -> None:

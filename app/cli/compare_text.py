@@ -81,11 +81,19 @@ def data_lines(found: Comparison) -> dict[str, Any]:
         },
         "claim": asdict(found.claim),
         "sentence": _sentence(found, Screen()),
-        "primary": asdict(found.primary),
-        "secondary": [asdict(one) for one in found.others],
-        "slices": {name: asdict(one) for name, one in found.slices.items()},
-        "benchmarks": [{**asdict(one), "at_chance": one.at_chance} for one in found.benchmarks],
-        "baselines": [asdict(one) for one in found.baselines],
+        "primary": difference(found.primary),
+        "secondary": [difference(one) for one in found.others],
+        "slices": {name: difference(one) for name, one in found.slices.items()},
+        "benchmarks": [
+            {
+                **asdict(one),
+                "at_chance": one.at_chance,
+                "diff": difference(one.diff),
+                "clean": difference(one.clean) if one.clean else None,
+            }
+            for one in found.benchmarks
+        ],
+        "baselines": [{**asdict(one), "diff": difference(one.diff)} for one in found.baselines],
         "noise_floor": asdict(found.floor) if found.floor else None,
         "flips": [asdict(flip) for flip in found.flips],
         "data": asdict(found.data) if found.data else None,
@@ -93,6 +101,11 @@ def data_lines(found: Comparison) -> dict[str, Any]:
         "gates": [asdict(check) for check in found.checks],
         "notes": found.notes,
     }
+
+
+def difference(one: Difference) -> dict[str, Any]:
+    """With the reason where the exam's reach is null."""
+    return {**asdict(one), "undetectable": one.undetectable or None}
 
 
 def _side(side: Side, label: str) -> dict[str, Any]:
@@ -126,6 +139,8 @@ def _exam(found: Comparison) -> str:
     out += [f"{main.left_out:,} without an output or reference"] * bool(main.left_out)
     told += f"; left out: {', '.join(out)}" if out else ""
     told += "; partial, its evaluation was limited" if exam.partial else ""
+    if main.detectable == math.inf:
+        return visible(f"{told}; {main.undetectable}")
     return visible(told + (f"; it could have shown {_value(main.detectable)}" if main.detectable > 0 else ""))
 
 
@@ -271,7 +286,7 @@ def _metric_table(found: Comparison, on: Screen) -> list[str]:
             f"[{_signed(one.low)}, {_signed(one.high)}]",
             f"{one.p_adjusted:.3g}",
             one.n,
-            _value(one.detectable),
+            "none" if one.detectable == math.inf else _value(one.detectable),
             one.verdict,
         ]
         for name, one in named

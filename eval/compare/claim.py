@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from math import nan
+from math import inf, nan
 from statistics import fmean
 from typing import Any, Final, Literal
 
@@ -163,6 +163,6 @@ def careful(found: Difference, fewest: int = FEWEST_CLUSTERS) -> Difference:
 
 def needed(found: Difference) -> int | None:
     """About how many clusters would show a difference as small as the margin; None where the exam gives no idea."""
-    if not found.margin > 0 or not found.detectable > 0 or max(found.seeds) > 1:
+    if not found.margin > 0 or not 0 < found.detectable < inf or max(found.seeds) > 1:
         return None
     return max(FEWEST_CLUSTERS, round(found.clusters * (found.detectable / found.margin) ** 2))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from eval.metrics.metric import Measured, ratio
+from eval.metrics.span import span
 from eval.stats.distributions import detectable_errors, mcnemar_mid_p
 from eval.stats.exam import Exam, exam
 from eval.stats.multiple import holm
@@ -32,8 +33,9 @@ _FEWEST_FOR_TAILS: Final = 4
 class Difference:
     """Second minus first, in the metric's own unit. low, high: 95 % interval of diff, resampled by cluster.
 
-    left_out: items that one side lacks. detectable: the smallest difference this exam finds in 80 of 100 cases; NaN
-    where two identical sides leave it unknown. p_adjusted: p, or p under Holm where several were asked.
+    left_out: items that one side lacks. detectable: the smallest difference this exam finds in 80 of 100 cases;
+    infinite where it finds none that the metric can show, NaN where two identical sides leave it unknown.
+    p_adjusted: p, or p under Holm where several were asked.
     seeds: training runs a side; with (1, 1) the claim is about these two models, never about their data.
     """
 
@@ -55,6 +57,14 @@ class Difference:
     detectable: float
     verdict: Verdict
     seeds: tuple[int, int] = (1, 1)
+
+    @property
+    def undetectable(self) -> str:
+        """Why `detectable` is no number; empty where it is one."""
+        if self.detectable == inf:
+            return f"no difference that {self.name} can show would be found with {self.n:,} items"
+        known = self.detectable > 0
+        return "" if known else "not known, for nothing differs from item to item, or there are too few"
 
     def gate(self, margin: float | None = None) -> Gate:
         """Whether b is no worse than a by `margin` (default: the comparison's own)."""
@@ -106,8 +116,11 @@ def compare_paired(
         test=test,
         margin=margin,
         higher_is_better=a.higher_is_better,
-        detectable=detectable(
-            error, shared.clusters, float(gained.var()) if verdicts and shared.n else None, error_df(shared)
+        detectable=findable(
+            detectable(
+                error, shared.clusters, float(gained.var()) if verdicts and shared.n else None, error_df(shared)
+            ),
+            a.name,
         ),
         verdict=verdict(
             two - one, low, high, p, clusters=shared.clusters, margin=margin, higher_is_better=a.higher_is_better
@@ -130,6 +143,11 @@ def detectable(error: float, clusters: int, discordance: float | None = None, kn
     # Solves d = reach * sqrt(error**2 + (d - d**2) * growth): what is added is tied by cluster as what is there.
     growth = reach**2 * (error**2 / discordance if discordance > 0 else 1 / clusters)
     return float(growth + (growth**2 + 4 * (1 + growth) * (reach * error) ** 2) ** 0.5) / (2 * (1 + growth))
+
+
+def findable(difference: float, metric: str) -> float:
+    """The difference, or infinity where the metric cannot differ by so much."""
+    return inf if difference > span(metric) else difference
 
 
 def error_df(shared: Exam) -> float | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from curation.errors import DataError
 from eval.metrics.metric import Floats, Measured
 from eval.metrics.span import span
-from eval.stats.compare import Difference
+from eval.stats.compare import Difference, findable
 from eval.stats.distributions import detectable_errors, t_quantile, t_two_sided
 from eval.stats.exam import exam
 from eval.stats.resampling import pseudo_values
@@ -45,7 +45,7 @@ def compare_seeds(
     is right for the base model alone: it has no training seed. Values are means over seeds. Interval and p are
     Student's on the variance of items and of seeds, less what both count; plain resampling of three seeds a side
     calls far too many differences real (benchmarks/stat_simulations.py measures both). Bounds beyond what the metric
-    can differ by are drawn in to that, and an effect beyond it is none that could be found: NaN.
+    can differ by are drawn in to that, and an effect beyond it is none that could be found: infinite.
     DataError unless one side has two seeds.
     """
     if max(len(a), len(b)) < 2 or not a or not b:
@@ -71,8 +71,7 @@ def compare_seeds(
         low, high = max(diff - reach * error, -most), min(diff + reach * error, most)
         if error > 0:
             p = t_two_sided(diff / error, spread.df)
-            found = detectable_errors(spread.df) * error
-            found = found if found <= most else nan
+            found = findable(detectable_errors(spread.df) * error, first.name)
     return Difference(
         name=first.name,
         signature=first.signature,

@@ -183,5 +183,6 @@ def as_json(effect: Effect) -> dict[str, Any]:
         "metric": effect.metric,
         **{key: difference[key] for key in ("value_a", "value_b", "diff", "low", "high", "p", "p_adjusted", "n")},
         **{key: difference[key] for key in ("clusters", "left_out", "detectable", "verdict", "signature", "test")},
+        "undetectable": effect.difference.undetectable or None,
     }
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in told.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Final
 
 from curation.licences import by_licence, named, stated
@@ -70,8 +71,8 @@ def _comparison(of: Subject) -> Iterator[str]:
             yield f"gate {check.name} ({check.rule}): {check.result}; {check.told}"
     main = found.primary
     if main.verdict == "cannot tell":
-        shown = main.detectable > 0
-        told = f"; it finds differences from {number(main.detectable)}" if shown else ""
+        told = f"; it finds differences from {number(main.detectable)}" if main.detectable > 0 else ""
+        told = f"; {main.undetectable}" if main.detectable == inf else told
         yield f"the exam cannot tell on {main.name}{told}"
     if max(main.seeds) == 1 and not (found.a.is_base and found.b.is_base):
         yield "one training seed a side: nothing here is about the data yet; curate train --seeds 3"

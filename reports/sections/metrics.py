@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import pandas as pd
 
@@ -65,7 +66,8 @@ def named(found: Comparison) -> list[tuple[str, Difference]]:
 
 def _row(name: str, one: Difference) -> list[str]:
     p = "< 0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}"
-    values = [number(one.value_a), number(one.value_b), change(one), p, f"{one.n:,}", number(one.detectable)]
+    reach = "none" if one.detectable == inf else number(one.detectable)
+    values = [number(one.value_a), number(one.value_b), change(one), p, f"{one.n:,}", reach]
     return [name, *values, one.verdict]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from eval.compare.comparison import Comparison
 from reports.cells import number
 from reports.document import Text
@@ -38,4 +40,6 @@ def exam(found: Comparison) -> str:
     out += [f"{main.left_out:,} without an output or reference"] * bool(main.left_out)
     told += f"; left out: {', '.join(out)}" if out else ""
     told += "; partial, its evaluation was limited" if sat.partial else ""
+    if main.detectable == inf:
+        return f"{told}; {main.undetectable}."
     return told + (f". It could have shown a difference of {number(main.detectable)}." if main.detectable > 0 else ".")

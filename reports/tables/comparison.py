@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Final
 
 import pandas as pd
@@ -20,7 +21,8 @@ DIFFERENCES: Final = (
 def differences(found: Comparison) -> pd.DataFrame:
     """DIFFERENCES: the deciding metric first, then benchmarks, the other metrics, slices, baselines.
 
-    p: under Holm for all but the first. role: decides, benchmark, metric, slice or baseline.
+    could_show: none where the exam finds nothing that the metric can show. p: under Holm for all but the first.
+    role: decides, benchmark, metric, slice or baseline.
     """
     lines: list[tuple[str, str, Difference]] = [(found.primary.name, "decides", found.primary)]
     lines += [(f"{one.name}, {one.metric}", "benchmark", one.diff) for one in found.benchmarks]
@@ -29,10 +31,14 @@ def differences(found: Comparison) -> pd.DataFrame:
     lines += [(f"{found.primary.name}, {name}", "slice", one) for name, one in found.slices.items()]
     lines += [(f"{found.primary.name}, against {one.name}", "baseline", one.diff) for one in found.baselines]
     rows = [
-        (what, role, d.value_a, d.value_b, d.diff, d.low, d.high, d.p_adjusted, d.n, d.detectable, d.verdict)
+        (what, role, d.value_a, d.value_b, d.diff, d.low, d.high, d.p_adjusted, d.n, _reach(d), d.verdict)
         for what, role, d in lines
     ]
     return pd.DataFrame(rows, columns=list(DIFFERENCES))
+
+
+def _reach(one: Difference) -> float | None:
+    return one.detectable if isfinite(one.detectable) else None
 
 
 def trades(found: Comparison) -> pd.DataFrame:
