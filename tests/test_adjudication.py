@@ -182,3 +182,11 @@ def test_the_terminal_decides(here: Workspace, journal: Journal, frame: Frame, m
     assert people(journal, DEFAULT).final[order[9]].tags == {"tone"}
     assert main(["-C", str(here.root), "tag", "--outputs", order[9]]) == 2
     assert main([*words, "--outputs", "nowhere"]) == 2
+
+
+def test_an_undo_leads_back_to_the_output_it_is_of_past_those_that_were_skipped(here: Workspace, journal: Journal,
+        frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    said(journal, frame, {"ana": {1, 2, 3}, "bea": set()})
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\ns\nu\no\nq\n"))
+    assert main(["-C", str(here.root), "tag", "--adjudicate", "--as", "eva"]) == 0
+    assert {p: set(d.tags) for p, d in people(journal, DEFAULT).final.items()} == {list(frame.at)[1]: {OK}}

@@ -85,8 +85,11 @@ def test_what_people_differ_on_is_decided_and_taken_back(
     assert [one.value for one in found.subheader][-1] == "To decide: 1"
     decided = people(journal, DEFAULT).final[order[1]]
     assert (set(decided.tags), dict(decided.values)) == ({"tone"}, {rubric: DEFAULT.rubrics[rubric].levels[1]})
+    found.button[-1].click().run()  # the name stands there still
+    assert [one.value for one in found.subheader][-1] == "To decide: 0"
+    assert {one.author for one in people(journal, DEFAULT).final.values()} == {"eva"}
     found.button(key="take back").click().run()
-    assert [one.value for one in found.subheader][-1] == "To decide: 2"
+    assert [one.value for one in found.subheader][-1] == "To decide: 1"
 
 
 def test_a_decision_reaches_the_output_on_screen_or_none(
@@ -111,16 +114,18 @@ def test_after_the_last_output_of_the_list_was_decided_the_one_before_is_shown(
 ) -> None:
     frame = review_frame([evaluation(run_place(here).experiments)])
     order = list(frame.at)[:10]
-    given(journal, order, "ana", {1, 2})
-    given(journal, order, "bea", {2, 3})
+    given(journal, order, "ana", {1, 2, 3, 4})
+    given(journal, order, "bea", set())
     found = screen()
-    found.number_input(key="disputed").set_value(2).run()
-    decide(frame, journal, DEFAULT, "zoe", Judgement(order[3]))
+    found.number_input(key="disputed").set_value(4).run()
+    assert found.multiselect(key=f"final tags {order[4]}").value == []
+    decide(frame, journal, DEFAULT, "zoe", Judgement(order[4]))
     found.run()
     assert not found.exception
-    assert found.number_input(key="disputed").value == 1
-    assert found.multiselect(key=f"final tags {order[1]}").value == []
-    decide(frame, journal, DEFAULT, "zoe", Judgement(order[1]))
+    assert found.number_input(key="disputed").value == 3
+    assert found.multiselect(key=f"final tags {order[3]}").value == []
+    for number in (1, 2, 3):
+        decide(frame, journal, DEFAULT, "zoe", Judgement(order[number]))
     assert not found.run().exception
     assert [one.value for one in found.subheader][-1] == "To decide: 0"
 

@@ -37,8 +37,8 @@ def adjudicate(args: Namespace, frame: Frame, journal: Journal, taxonomy: Taxono
         if line is None or line == "q":
             break
         if line == "u":
-            if done and take_back(journal, author, done.pop()):
-                place -= 1
+            if done and take_back(journal, author, done[-1]):
+                place = todo.index(done.pop())
             else:
                 say("nothing to take back")
         elif line == "s":

@@ -95,8 +95,8 @@ def _opinions(said: People, shown: Shown) -> None:
 def _decide(frame: Frame, shown: Shown, taxonomy: Taxonomy) -> None:
     # The form's keys name the output: what was filled in for another one, decided meanwhile, decides nothing.
     of = shown.prediction_id
+    name = author(st.container(), "decides")  # outside the form: who decides stays from output to output
     with st.form(f"decide {of}", clear_on_submit=True):
-        name = author(st.container(), "decides")
         tags = st.multiselect("tags; none: OK", list(taxonomy.tags), key=f"final tags {of}")
         verdict = st.selectbox("verdict", ["", *VERDICTS], key=f"final verdict {of}")
         given = {n: st.selectbox(n, ["", *one.levels], key=f"final {n} {of}") for n, one in taxonomy.rubrics.items()}
