@@ -22,7 +22,7 @@ from curation.store.tags import Tag, add_tags
 from curation.workspace import Workspace, init_workspace
 from eval.folder import EvalFolder, latest_eval
 from eval.prediction_layouts import prompt_text
-from eval.review.pairwise import PREFERS
+from eval.review.pairwise import PREFERS, UNRECORDED
 
 ALPACA_EVAL: Final = ("alpaca-7b", "llama-2-7b-chat-hf", "text_davinci_003", "vicuna-7b")
 FLAN_T5: Final = ("small", "large")
@@ -96,7 +96,7 @@ def _preferences(here: Workspace, pairs: Sequence[Mapping[str, Any]]) -> tuple[i
         item, prediction, _ = sides[0] or ("", "", "")
         run = f"{evaluations[first].name} | {evaluations[second].name}"
         for rater in RATERS:
-            value = f"{_BETTER[str(pair[rater])]}|first-second"
+            value = f"{_BETTER[str(pair[rater])]}|{UNRECORDED}"
             told = {"author": rater, "kind": "preference", "note": item}
             events.append(Tag(f"pandalm {number} {rater}", prediction, run, PREFERS, value, **told))  # type: ignore[arg-type]
     with open_journal(place.journal) as journal:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.cli import render
 from app.cli.difference import difference
 from app.cli.progress import Bar, Lines, progress
-from app.cli.render import Screen, clip, columns, number, page, percent, ratio, seconds, table, visible
+from app.cli.render import Screen, clip, columns, number, page, paragraphs, percent, ratio, seconds, table, visible
 
 PLAIN = Screen()
 
@@ -196,3 +196,11 @@ def test_progress_on_a_terminal_leaves_nothing_behind(monkeypatch: pytest.Monkey
     bar.finish()
     assert "near" in stream.getvalue()
     assert isinstance(progress(io.StringIO()), Lines)
+
+
+def test_paragraphs_keep_their_lines_and_none_can_pose_as_ours() -> None:
+    assert paragraphs("a\r\nreference: no\n\tx\x1b[31m\u202e") == "a\n  reference: no\n      x\\x1b[31m\\u202e"
+    assert paragraphs("") == ""
+    long = paragraphs("x" * 20_003)
+    assert long.endswith("x\n  (3 more characters are not shown)")
+    assert len(long) < 20_050

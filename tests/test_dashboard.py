@@ -137,6 +137,25 @@ def test_a_press_that_was_meant_for_another_pair_judges_none(here: Workspace, sc
         assert len(tags(journal, kinds=("preference",))) == 2
 
 
+def test_the_last_pair_is_taken_back_by_one_more_event(here: Workspace, screen: Callable[..., Any]) -> None:
+    experiments = run_place(here).experiments
+    one, two = (evaluation(experiments, lambda i, said=said: f"{said} {i}", items=3) for said in ("a", "b"))  # type: ignore[misc]
+    found = screen("pairwise", first=one.name, second=two.name)
+    found.text_input(key="author").set_value("ana").run()
+    assert found.button(key="pair undo").disabled
+    first = found.button[0].key
+    for _ in range(3):
+        found.button[0].click().run()
+    assert any("All pairs are judged" in box.value for box in found.info)
+    for _ in range(3):
+        found.button(key="pair undo").click().run()
+        assert not found.exception
+    assert found.button[0].key == first
+    with open_journal(run_place(here).journal) as journal:
+        assert tags(journal, kinds=("preference",)) == []
+        assert len(journal.read("select id from tags where kind = 'preference'")) == 6
+
+
 def test_what_nobody_may_look_at_yet_is_not_called_done(here: Workspace, screen: Callable[[str], Any]) -> None:
     experiments = run_place(here).experiments
     for _ in range(2):

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
-from curation.errors import ConfigError
+from curation.errors import ConfigError, StoreBusyError
 from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import Tag, add_tags, new_id, tags
 from curation.workspace import Workspace, init_workspace
 from eval.folder import EvalFolder
-from eval.review.pairwise import PREFERS, Pairs, outcome, pair_key, raters_agree
+from eval.review.pairwise import PREFERS, Pairs, outcome, pair_key, raters_agree, same_outputs
 from tests.review_data import evaluation
 from tests.shared_data import shared
 
@@ -70,6 +70,19 @@ def test_the_terminal_judges_pairs_blind_and_takes_back(
     assert "--pairs is for two runs, not 1" in capsys.readouterr().err
 
 
+def test_the_terminal_keeps_the_lines_of_an_output(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    for name in ("one", "two"):
+        evaluation(run_place(here).experiments, lambda i, name=name: f"{name}\nreference: right\x1b[31m")  # type: ignore[misc]
+    for words in (["1"], ["1", "2", "--pairs"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+        assert main(["-C", str(here.root), "tag", *words, "--as", "ana"]) == 0
+        err = capsys.readouterr().err
+        assert "one\n  reference: right\\x1b[31m\n" in err
+        assert err.count("\nreference: ") == 1
+
+
 def test_which_side_a_model_is_on_does_not_go_by_the_order_of_the_pairs(here: Workspace, journal: Journal) -> None:
     experiments = run_place(here).experiments
     one, two = (evaluation(experiments, lambda i, said=said: f"{said} {i}", items=3_000) for said in ("a", "b"))  # type: ignore[misc]
@@ -103,6 +116,59 @@ def test_who_always_takes_the_first_is_seen(journal: Journal, sides: tuple[EvalF
     assert bias["low"] > 0.85
     wins = table.loc[f"{sides[1].name} wins"]
     assert wins["low"] < 0.5 < wins["high"]
+
+
+def test_pairs_that_say_the_same_are_ties_by_themselves(
+    here: Workspace, journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    experiments = run_place(here).experiments
+    one = evaluation(experiments, lambda i: "Yes." if i < 20 else f"no {i}")
+    two = evaluation(experiments, lambda i: "yes " if i < 20 else f"it is {i}")
+    pairs = Pairs(one, two, journal, "ana")
+    assert (pairs.total, pairs.same) == (10, 20)
+    assert same_outputs(one, two).startswith("20 of 30 pairs say the same but for case, space and marks")
+    keys = ["2" if pair.first_is_a else "1" for pair in pairs._left]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(keys) + "\n"))
+    assert main(["-C", str(here.root), "tag", "1", "2", "--pairs", "--as", "ana", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["judged"], told["same"]) == (10, 20)
+    wins, whole = told["result"][:2]
+    assert (wins["share"], wins["n"]) == (1.0, 10)
+    assert whole["what"] == f"{two.name} wins, 20 same outputs as ties"
+    assert (whole["share"], whole["n"]) == (pytest.approx((10 + 20 / 2) / 30), 10)
+    assert whole["low"] == pytest.approx(0.5 + (wins["low"] - 0.5) / 3)
+    # A judgement of such a pair from elsewhere, as raters gave before, moves no share of wins.
+    said = Tag(
+        new_id(), "p", pair_key(one, two), PREFERS, "first|unrecorded", author="bea", kind="preference", note="row3:1"
+    )
+    add_tags(journal, [said])
+    assert outcome(journal, one, two).iloc[0]["share"] == 1.0
+    both = evaluation(experiments, lambda i: "yes"), evaluation(experiments, lambda i: "Yes!")
+    assert main(["-C", str(here.root), "tag", "3", "4", "--pairs", "--as", "ana"]) == 2
+    assert "answer alike: 30 of 30 pairs say the same" in capsys.readouterr().err
+    assert outcome(journal, *both).empty
+
+
+def test_an_undo_that_could_not_be_stored_can_be_said_again(
+    journal: Journal, sides: tuple[EvalFolder, EvalFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eval.review import pairwise as module
+
+    pairs = Pairs(*sides, journal, "ana")
+    first = pairs.next()
+    assert first is not None
+    pairs.judge(first, "tie")
+
+    def busy(*_: object) -> Tag:
+        raise StoreBusyError("another process is writing to it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "undo", busy)
+        with pytest.raises(StoreBusyError):
+            pairs.undo()
+    assert (pairs.judged, len(tags(journal, kinds=("preference",)))) == (1, 1)
+    assert pairs.undo()
+    assert (pairs.next(), tags(journal, kinds=("preference",))) == (first, [])
 
 
 def test_several_people_on_one_pair_are_no_further_proof(

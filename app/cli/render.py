@@ -22,6 +22,7 @@ _KEPT: Final = (
     "\u200c\u200d\u3000\xa0"  # spelling in Persian, joined emoji, the spaces of Chinese and of French: no disguise
 )
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_LONGEST: Final = 20_000  # characters of a text that are shown; the browser's page shows as many
 _NARROWEST: Final = 12
 
 
@@ -52,6 +53,13 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in _KEPT else _SHORT.get(c) or _escape(c) for c in text)
+
+
+def paragraphs(text: str) -> str:
+    """As `visible`, line by line: the lines of a text stay, indented, so that none of them can pose as one of ours."""
+    shown = text[:_LONGEST].replace("\r\n", "\n").expandtabs(4).split("\n")
+    left = [f"({len(text) - _LONGEST:,} more characters are not shown)"] * (len(text) > _LONGEST)
+    return "\n  ".join([*map(visible, shown), *left])
 
 
 def _escape(character: str) -> str:

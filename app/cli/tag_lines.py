@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.patch_list import count_of_rows
-from app.cli.render import Screen, clip, quote, visible
+from app.cli.render import Screen, clip, paragraphs, quote, visible
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
@@ -177,10 +177,17 @@ def near_lines(near: list[Neighbour]) -> list[str]:
 
 def show(shown: Shown) -> None:
     screen = Screen.of(sys.stderr)
-    say("", *(f"{screen.paint(str(m['role']), 'dim')}: {visible(str(m.get('content') or ''))}" for m in shown.messages))
-    if shown.reference is not None:
-        say(f"{screen.paint('reference', 'dim')}: {visible(shown.reference)}")
-    say(f"{screen.paint('output', 'bold')}: {visible(shown.output) or '(empty)'}")
+    asked(shown.messages, shown.reference, screen)
+    say(f"{screen.paint('output', 'bold')}: {paragraphs(shown.output) or '(empty)'}")
+
+
+def asked(messages: Sequence[Mapping[str, Any]], reference: str | None, screen: Screen) -> None:
+    """What the output answers, and what it should say."""
+    say("")
+    for message in messages:
+        say(f"{screen.paint(visible(str(message['role'])), 'dim')}: {paragraphs(str(message.get('content') or ''))}")
+    if reference is not None:
+        say(f"{screen.paint('reference', 'dim')}: {paragraphs(reference)}")
 
 
 def say(*lines: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.cli.output import emit
-from app.cli.render import Cell, Screen, page, percent, visible
-from app.cli.tag_lines import read, say
+from app.cli.render import Cell, Screen, page, paragraphs, percent, visible
+from app.cli.tag_lines import asked, read, say
 from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal, author: str) -> int:
     import sys
 
-    from eval.review.pairwise import CHOICES, Pairs, no_pairs, outcome, raters_agree
+    from eval.review.pairwise import CHOICES, Pairs, no_pairs, outcome, raters_agree, same_outputs
 
     if len(folders) != 2:
         raise ConfigError(f"--pairs is for two runs, not {len(folders)}: curate tag 3 5 --pairs")
     pairs = Pairs(folders[0], folders[1], journal, author)
     if not pairs.total:
         raise ConfigError(no_pairs(folders[0], folders[1]))
+    same = same_outputs(folders[0], folders[1]) if pairs.same else ""
     keys = " · ".join(f"{key} {choice}" for key, choice in CHOICES.items())
     say(f"{keys} · u undo · q end")
     judged = 0
@@ -36,7 +37,11 @@ def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal
         if line is None or line == "q":
             break
         if line == "u":
-            judged -= pairs.undo()
+            if pairs.undo():
+                judged -= 1
+                say("taken back")
+            else:
+                say("nothing to take back")
         elif line in CHOICES:
             try:
                 pairs.judge(pair, CHOICES[line])
@@ -53,18 +58,14 @@ def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal
         for row in table.to_dict("records")
     ]
     agree = raters_agree(journal, folders[0], folders[1]).to_dict("records")
-    said = [f"{judged:,} pairs judged now"]
+    said = [f"{judged:,} pairs judged now", *([same] if same else [])]
     said += [f"{r['coefficient']} of {r['raters']} people on {r['items']:,} pairs: {r['value']:.3f}" for r in agree]
-    data = {"judged": judged, "result": table.to_dict("records"), "agreement": agree}
+    data = {"judged": judged, "same": pairs.same, "result": table.to_dict("records"), "agreement": agree}
     emit(args, data, page(("by all reviewers", "share", "95 %", "judgements", "pairs"), rows, said))
     return 0
 
 
 def _show(pair: Pair, screen: Screen) -> None:
-    say("")
-    for message in pair.messages:
-        say(f"{screen.paint(str(message['role']), 'dim')}: {visible(str(message.get('content') or ''))}")
-    if pair.reference is not None:
-        say(f"{screen.paint('reference', 'dim')}: {visible(pair.reference)}")
+    asked(pair.messages, pair.reference, screen)
     for name, text in (("A", pair.a), ("B", pair.b)):
-        say(f"{screen.paint(name, 'bold')}: {visible(text) or '(empty)'}")
+        say(f"{screen.paint(name, 'bold')}: {paragraphs(text) or '(empty)'}")

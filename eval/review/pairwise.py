@@ -15,6 +15,7 @@ from curation.store.journal import Journal
 from curation.store.tags import JudgedBeforeError, Tag, add_tags, new_id, tags, undo
 from eval.agreement import agreement
 from eval.folder import EvalFolder
+from eval.metrics.matching import plain
 from eval.metrics.metric import mean_of
 from eval.review.names import reviewer_name
 from eval.stats.value import estimate
@@ -40,16 +41,26 @@ class Pair:
 
 
 class Pairs:
-    """The pairs of two evaluations that `author` has not judged, in an order of their own."""
+    """The pairs of two evaluations that `author` has not judged, in an order of their own.
+
+    total: pairs whose outputs differ; same: those that say the same, which are ties by themselves and shown to nobody.
+    """
 
     def __init__(self, first: EvalFolder, second: EvalFolder, journal: Journal, author: str) -> None:
         self.key = pair_key(first, second)
         self.journal, self.author = journal, reviewer_name(author)
-        self._left = _pairs(first, second, self.author)
+        both = _pairs(first, second, self.author)
+        self._left = [pair for pair in both if not _alike(pair.a, pair.b)]
         self.total = len(self._left)
+        self.same = len(both) - self.total
         judged = {tag.note for tag in tags(journal, self.key, kinds=("preference",)) if tag.author == self.author}
         self._left = [pair for pair in self._left if pair.item_id not in judged]
         self._said: list[tuple[Pair, Tag]] = []
+
+    @property
+    def judged(self) -> int:
+        """Judgements of this session that may be taken back."""
+        return len(self._said)
 
     def next(self) -> Pair | None:
         return self._left[0] if self._left else None
@@ -91,8 +102,9 @@ class Pairs:
         """Take back the last judgement of this session; its pair comes first again."""
         if not self._said:
             return False
-        pair, event = self._said.pop()
+        pair, event = self._said[-1]  # of this session until the undo is on disk
         undo(self.journal, event)
+        self._said.pop()
         self._left.insert(0, pair)
         return True
 
@@ -100,14 +112,21 @@ class Pairs:
 def outcome(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.DataFrame:
     """what, share, low, high, n, pairs: how often the second wins (a tie is half a win), and how often A is chosen.
 
+    A win is told of pairs whose outputs differ, and beside it of all pairs, those that say the same being ties.
     Intervals are over pairs: several people on one pair are no further proof.
     """
+    same, differ = _counted(first, second)
     found = [(t.note, *t.value.split("|")) for t in tags(journal, pair_key(first, second), kinds=("preference",))]
-    decided = [(item, _WON[better]) for item, better, _ in found if better in _WON]
+    decided = [(item, _WON[better]) for item, better, _ in found if better in _WON and item not in same]
     at_a = [(item, float(order.startswith(better))) for item, better, order in found if _clear(better, order)]
     none = [(item, float(better == "both wrong")) for item, better, _ in found]
     rows = [(f"{second.name} wins", decided), ("A is chosen (half: no position bias)", at_a), ("both wrong", none)]
     table = [(what, *_share(values)) for what, values in rows if values]
+    if decided and same:
+        what, share, low, high, n, pairs = table[0]
+        part = differ / (differ + len(same))
+        share, low, high = (0.5 + (value - 0.5) * part for value in (share, low, high))
+        table.insert(1, (f"{what}, {len(same):,} same outputs as ties", share, low, high, n, pairs))
     return pd.DataFrame(table, columns=["what", "share", "low", "high", "n", "pairs"])
 
 
@@ -120,8 +139,21 @@ def _share(values: list[tuple[str, float]]) -> tuple[float, float, float, int, i
     return found.value, found.low, found.high, found.n, found.clusters
 
 
+def same_outputs(first: EvalFolder, second: EvalFolder) -> str:
+    """What becomes of the pairs that say the same, in words; "" where there is none."""
+    same, differ = _counted(first, second)
+    if not same:
+        return ""
+    return (
+        f"{len(same):,} of {differ + len(same):,} pairs say the same but for case, space and marks at the ends: ties "
+        "by themselves, and not shown"
+    )
+
+
 def no_pairs(first: EvalFolder, second: EvalFolder) -> str:
     """Why these two have nothing to compare, and what to do."""
+    if said := same_outputs(first, second):
+        return f"{first.name} and {second.name} answer alike: {said}"
     return (
         f"{first.name} and {second.name} share no item outside the test split to which both have an output; "
         f"ask both the validation split: curate eval {second.of.name}"
@@ -140,6 +172,17 @@ def raters_agree(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.
     )
     rows = [(one.coefficient, one.value, one.low, one.high, one.items, one.raters) for one in found if one.items]
     return pd.DataFrame(rows, columns=["coefficient", "value", "low", "high", "items", "raters"])
+
+
+def _counted(first: EvalFolder, second: EvalFolder) -> tuple[set[str], int]:
+    """(items to which both say the same, number of those to which they do not)."""
+    both = _pairs(first, second, "")
+    same = {pair.item_id for pair in both if _alike(pair.a, pair.b)}
+    return same, len(both) - len(same)
+
+
+def _alike(one: str, other: str) -> bool:
+    return plain(one) == plain(other)
 
 
 def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:

@@ -12,8 +12,9 @@ from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, journal
 from app.dashboard.plain import asked, plain, refused
 from curation.errors import CurateError
+from eval.folder import EvalFolder
 from eval.review.frame import to_review
-from eval.review.pairwise import CHOICES, Pair, Pairs, no_pairs, outcome, raters_agree
+from eval.review.pairwise import CHOICES, Pair, Pairs, no_pairs, outcome, raters_agree, same_outputs
 
 
 def show() -> None:
@@ -32,12 +33,13 @@ def show() -> None:
     if first == second or not author:
         st.info("Say who you are, and choose two evaluations.")
         return
-    pairs = Pairs(done[first], done[second], journal(), author)
+    pairs = _pairs(done[first], done[second], author)
     left = pairs.next()
     if not pairs.total:
         st.info(no_pairs(done[first], done[second]))
     elif left is None:
         st.info("All pairs are judged.")
+        _undo(pairs)
     else:
         asked(left.messages)
         plain(left.reference, "reference")
@@ -49,6 +51,9 @@ def show() -> None:
             # The key names the pair: a press that was meant for the one before finds no button, and judges nothing.
             if column.button(choice, key=f"pair {key} {left.item_id}", shortcut=key):
                 _judged(pairs, left, choice)
+        _undo(pairs)
+    if pairs.total and (same := same_outputs(done[first], done[second])):
+        st.caption(same)
     if "refused" in st.session_state:
         refused(st.session_state.pop("refused"))
     with st.expander("result so far (shows which is which)"):
@@ -57,6 +62,27 @@ def show() -> None:
         if not agree.empty:
             st.caption("how far those who judged the same pairs prefer the same")
             tabled(agree, "raters")
+
+
+def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> Pairs:
+    """This session's pairs, which know what it may take back; another name or choice begins anew."""
+    asked = (first.name, second.name, author)
+    held = st.session_state.get("pairs")
+    if held is None or held[0] != asked:
+        st.session_state["pairs"] = held = (asked, Pairs(first, second, journal(), author))
+    found: Pairs = held[1]
+    return found
+
+
+def _undo(pairs: Pairs) -> None:
+    """As in Review: u takes the last one of this session back, and its pair comes again."""
+    if not st.button("undo", key="pair undo", shortcut="u", disabled=not pairs.judged):
+        return
+    try:
+        pairs.undo()
+    except CurateError as error:
+        st.session_state["refused"] = str(error)
+    st.rerun()
 
 
 def _judged(pairs: Pairs, pair: Pair, choice: str) -> None:
