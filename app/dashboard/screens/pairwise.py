@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import streamlit as st
 
 from app.dashboard import people
@@ -26,10 +24,9 @@ def show() -> None:
     names = list(done)[::-1]
     who, one, two = st.columns(3)
     author = people.author(who)
-    known = list(islice((name for name in names if to_review(done[name])), 2))
-    newest, before = known if len(known) == 2 else names[:2]
-    first = chosen(one, "one", names, "first", before)
-    second = chosen(two, "other", names, "second", newest)
+    before, newest = _usual(list(done.values()))
+    first = chosen(one, "one", names, "first", before.name)
+    second = chosen(two, "other", names, "second", newest.name)
     if first == second or not author:
         st.info("Say who you are, and choose two evaluations.")
         return
@@ -62,6 +59,14 @@ def show() -> None:
         if not agree.empty:
             st.caption("how far those who judged the same pairs prefer the same")
             tabled(agree, "raters")
+
+
+def _usual(done: list[EvalFolder]) -> tuple[EvalFolder, EvalFolder]:
+    """The newest that can be reviewed, and the one before it: of another version, where there is one."""
+    known = [one for one in done if to_review(one)]
+    *others, newest = known if len(known) > 1 else done
+    version = newest.run.version
+    return max(reversed(others), key=lambda one: one.run.version != version), newest
 
 
 def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> Pairs:

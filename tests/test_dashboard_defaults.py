@@ -1,4 +1,4 @@
-"""Errors: which evaluation is meant, what counts as right and as worst, how a prompt is shown."""
+"""Which evaluation a screen means at first; on Errors what counts as right and as worst, and how a prompt is shown."""
 
 from __future__ import annotations
 
@@ -82,3 +82,16 @@ def test_the_run_that_was_trained_last_is_meant(beside: str, tmp_path: Path, mon
     with dashboard_in(made.root, monkeypatch):
         assert screen("errors_view").selectbox(key="evaluation").value == meant.name
         assert screen("review").multiselect(key="evaluations").value == [meant.name]
+
+
+def test_two_versions_stand_against_each_other_and_not_two_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = init_workspace(tmp_path / "w")
+    first, second, third = (evaluation(run_place(made).experiments, items=4) for _ in range(3))
+    for one in (second, third):
+        write_run(one.path, replace(one.run, version={"name": "v2", "id": "22222222", "rows": {"train": 9}}))
+    with dashboard_in(made.root, monkeypatch):
+        found = screen("pairwise")
+        assert found.selectbox(key="first").value == first.name
+        assert found.selectbox(key="second").value == third.name
