@@ -13,6 +13,8 @@ from curation.runs import RunPlace, read_run
 from curation.store import Store
 from curation.store.journal import open_journal
 from curation.store.tags import tags
+from curation.unbuilt import unbuilt as waiting
+from curation.workspace import Workspace
 from eval.folder import EvalFolder
 
 
@@ -22,17 +24,17 @@ class Todo:
     command: str
 
 
-def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder], journal: Path) -> list[Todo]:
-    """`versions` by name, oldest first; `runs` as reports.tables.training.runs gives them; finished evaluations."""
-    if not versions:
+def todo(
+    versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder], journal: Path, latest: str | None = None
+) -> list[Todo]:
+    """`versions` by name, oldest first; `runs` as reports.tables.training.runs gives them; finished evaluations.
+
+    latest: the version that the last build gave, if that is not the newest one.
+    """
+    if not versions and not done:
         return [Todo("nothing was built yet", "curate build")]
-    said = []
     trained = runs[(runs["kind"] == "training") & (runs["state"] == "done")]
-    if trained.empty:
-        said.append(Todo(f"{versions[-1]} has no run", "curate train --check"))
-    elif trained.iloc[-1]["version"] in versions[:-1]:
-        last = trained.iloc[-1]["version"]
-        said.append(Todo(f"{versions[-1]} is newer than the last run, which is of {last}", "curate train"))
+    said = _untrained(versions, latest or versions[-1], trained) if versions else []
     stopped = runs[runs["state"].isin(["interrupted", "failed"]) & (runs["kind"] == "training")]
     said += [
         Todo(
@@ -45,6 +47,25 @@ def todo(versions: Sequence[str], runs: pd.DataFrame, done: Sequence[EvalFolder]
     missing = [name for name in trained["run"] if name not in evaluated]
     said += [Todo(f"{name} was not evaluated", f"curate eval {name}") for name in missing[-3:]]
     return [*said, *_unseen(done, journal)]
+
+
+def unbuilt(here: Workspace, store: Store) -> list[Todo]:
+    """What the last build has not read: patches, settings, files."""
+    try:
+        return [Todo(what, "curate build") for what in waiting(here, store)]
+    except CurateError as error:
+        return [Todo(f"the next build would stop: {error}", "curate doctor")]
+
+
+def _untrained(versions: Sequence[str], latest: str, trained: pd.DataFrame) -> list[Todo]:
+    if trained.empty:
+        return [Todo(f"{latest} has no run", "curate train --check")]
+    last = trained.iloc[-1]["version"]
+    if last not in versions or last == latest:
+        return []
+    if versions.index(last) > versions.index(latest):
+        return [Todo(f"the last build came back to {latest}, and the last run is of {last}", "curate train")]
+    return [Todo(f"{latest} is newer than the last run, which is of {last}", "curate train")]
 
 
 def damage(damaged: Iterable[str]) -> list[Todo]:

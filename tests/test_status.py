@@ -107,3 +107,71 @@ def test_a_damaged_run_or_evaluation_is_named_and_the_rest_is_told(
     shown = capsys.readouterr().out
     assert f"{one.name} is damaged and left out: curate doctor" in shown
     assert f"{other.of.name} is damaged and left out: curate doctor" in shown
+
+
+def of_builds(here: Workspace, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["-C", str(here.root), "status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["todo"]
+    return [one["what"] for one in found if one["command"] in ("curate build", "curate doctor")]
+
+
+def test_what_the_last_build_has_not_read_waits_for_the_next(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(here)
+    assert of_builds(here, capsys) == []
+    source = here.root / "data" / "raw" / "a.jsonl"
+    text = source.read_text()
+    source.write_text(text.replace("Number 7.", "Number 8."))  # as long as it was
+    (here.root / "data" / "raw" / "b.jsonl").write_text('{"question": "Where is it?", "answer": "In the drawer."}\n')
+    assert of_builds(here, capsys) == ["data/raw/a.jsonl changed, data/raw/b.jsonl new since v1"]
+    (here.root / "data" / "raw" / "b.jsonl").unlink()
+    source.write_text(text)
+    assert of_builds(here, capsys) == []  # written anew with the same bytes
+    recipe = here.recipe_path.read_text()
+    here.recipe_path.write_text(f"{recipe}\nnear: {{threshold: 0.7}}\nexport: {{format: alpaca}}\n")
+    assert of_builds(here, capsys) == ["near.threshold changed in recipe.yaml since v1"]  # v1 keeps its export
+    here.recipe_path.write_text(f"{recipe}\nnearr: {{threshold: 0.7}}\n")
+    assert of_builds(here, capsys)[0].startswith("the next build would stop: ")
+    here.recipe_path.write_text(recipe)
+    source.rename(source.with_name("c.jsonl"))
+    assert of_builds(here, capsys) == ["data/raw/c.jsonl new, data/raw/a.jsonl gone since v1"]
+
+
+def test_a_patch_waits_to_be_built_and_to_be_taken_back(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    build(here)
+    run_of(here)
+    patch = ["--drop", "--row", "data/raw/a.jsonl:3", "--reason", "wrong", "--as", "ana", "--yes"]
+    assert main(["patch", "add", *patch, "-C", str(here.root)]) == 0
+    capsys.readouterr()
+    assert of_builds(here, capsys) == ["p-001 not built yet"]
+    build(here)
+    assert waiting(here, capsys)["curate train"] == "v2 is newer than the last run, which is of v1"
+    assert main(["patch", "drop", "p-001", "--yes", "-C", str(here.root)]) == 0
+    capsys.readouterr()
+    assert of_builds(here, capsys) == ["p-001 taken back, and still in v2"]
+    build(here)  # v1 again, which was trained on
+    assert "curate train" not in waiting(here, capsys)
+    assert of_builds(here, capsys) == []
+
+
+def test_a_run_of_a_version_that_the_last_build_went_back_from(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(here)
+    recipe = here.recipe_path.read_text()
+    here.recipe_path.write_text(f"{recipe}\nsplit: {{seed: 5}}\n")
+    build(here)
+    run_of(here)
+    here.recipe_path.write_text(recipe)
+    build(here)
+    capsys.readouterr()
+    assert waiting(here, capsys)["curate train"] == "the last build came back to v1, and the last run is of v2"
+
+
+def test_outputs_without_a_version_wait_for_a_look_and_for_no_build(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = evaluation(run_place(here).experiments, lambda i: f"answer {i % 25}")
+    assert waiting(here, capsys)["curate tag"] == f"5 wrong outputs of {one.name} were seen by nobody"
+    assert "curate build" not in waiting(here, capsys)

@@ -23,7 +23,7 @@ def run(args: Namespace) -> int:
     from curation.store import open_store
     from eval.folder import all_finished
     from reports.tables.training import runs
-    from reports.todo import damage, failing_gates, todo
+    from reports.todo import damage, failing_gates, todo, unbuilt
 
     here = workspace(args)
     store = open_store(here.store_path) if here.has_store else None
@@ -31,7 +31,9 @@ def run(args: Namespace) -> int:
     place = run_place(here)
     table = runs(place)
     done, damaged = all_finished(place.experiments)
-    said = [*damage(damaged), *todo(built, table, done, place.journal)]
+    said = [*damage(damaged), *(unbuilt(here, store) if store else [])]
+    latest = store.latest() if store else None
+    said += todo(built, table, done, place.journal, latest.name if latest else None)
     said += failing_gates(place, store, here.root) if done else []
     counts = " · ".join(_counted(*one) for one in ((built, "version"), (table, "run"), (done, "evaluation")))
     data = {"versions": len(built), "runs": len(table), "evaluations": len(done), "todo": [asdict(one) for one in said]}

@@ -86,6 +86,14 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
 
         yield from hub_sources(spec)
         return
+    for path in files_of(spec, root, notes):
+        yield from _file_sources(path, spec, root, notes)
+
+
+def files_of(spec: SourceSpec, root: Path, notes: list[str]) -> list[Path]:
+    """The files and dataset folders that an item of `sources` names, by name; none where it is on the hub."""
+    if spec.path.startswith("hf:"):
+        return []
     path = located(spec.path, root)
     if os.path.lexists(path):
         named = [path]
@@ -105,8 +113,7 @@ def _expand_one(spec: SourceSpec, root: Path, notes: list[str]) -> Iterator[Sour
         )
     if not found:
         raise DataError(f"{spec.path}: holds no file that can be read; known endings: {_KNOWN}")
-    for path in sorted(set(found), key=lambda path: source_name(path, root)):
-        yield from _file_sources(path, spec, root, notes)
+    return sorted(set(found), key=lambda path: source_name(path, root))
 
 
 def located(name: str, root: Path) -> Path:

@@ -11,9 +11,10 @@ from app.dashboard.place import evaluations, here, place, versions
 from app.dashboard.plain import plain
 from curation.errors import CurateError
 from curation.library import Version
+from curation.store import open_store
 from eval.folder import EvalFolder, all_finished, foremost
 from reports.tables import training
-from reports.todo import damage, todo
+from reports.todo import damage, todo, unbuilt
 
 
 def show() -> None:
@@ -36,7 +37,10 @@ def show() -> None:
 
 def _stale(built: list[Version], runs: pd.DataFrame, done: list[EvalFolder]) -> None:
     _, damaged = all_finished(place().experiments)
-    left = [*damage(damaged), *todo([v.name for v in built], runs, done, place().journal)]
+    store = open_store(here().store_path) if here().has_store else None
+    latest = store.latest() if store else None
+    left = [*damage(damaged), *(unbuilt(here(), store) if store else [])]
+    left += todo([v.name for v in built], runs, done, place().journal, latest.name if latest else None)
     st.subheader("To do")
     if not left:
         st.success("Nothing is stale.")
