@@ -146,6 +146,8 @@ def add(old: Taxonomy, name: str, tag: TagDefinition, **why: str) -> Taxonomy:
 def rename(old: Taxonomy, name: str, new: str, **why: str) -> Taxonomy:
     """The same tag under another name; earlier tags are read as the new one."""
     _known(name, old.tags, "tag")
+    if new in old.tags and new != name:
+        raise ConfigError(f'"{new}" is a tag already; to make one of the two: merge "{name}" --into "{new}"')
     _fresh(old, [new])
     tags = {
         new if n == name else n: replace(t, parent=new if t.parent == name else t.parent) for n, t in old.tags.items()

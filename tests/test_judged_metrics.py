@@ -67,6 +67,21 @@ def test_a_verdict_is_compared_on_the_items_that_both_have_judged(
     assert "verdict (people)" in capsys.readouterr().out
 
 
+def test_one_more_judge_under_one_run_is_no_difference(
+    sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
+) -> None:
+    made, (one, two) = sides
+    for folder in sides[1]:
+        said(made, folder, ["correct", "wrong"] * 4)
+    said(made, two, ["wrong"] * 8, author="bea")
+    found = compared(made, capsys)["verdict (people)"]
+    assert (found["n"], found["value_a"], found["diff"]) == (8, 0.5, 0.0)
+    said(made, one, [*["wrong"] * 8, "correct"], author="bea")
+    said(made, two, [*["wrong"] * 8, "wrong"], author="eva")  # of an item that nobody judged under both, whoever did
+    found = compared(made, capsys)["verdict (people)"]
+    assert (found["n"], found["value_a"], found["value_b"]) == (9, 3 / 9, 2 / 9)
+
+
 def test_what_a_queue_picked_by_its_output_counts_in_no_comparison(
     sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
 ) -> None:

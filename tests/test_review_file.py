@@ -105,6 +105,23 @@ def test_taken_up_twice_it_is_stored_once_and_what_was_taken_back_stays_so(
     assert said(journal, "experiment_002", "file") == []
 
 
+def test_names_of_before_a_rename_or_merge_are_read_by_the_present_ones(
+    here: Workspace, journal: Journal, capsys: Capture
+) -> None:
+    curate(here, capsys, "tag", "1", "--export", "r.jsonl", "--as", "ana")
+    words = ("tag", "2", "--import", "r.jsonl", "--as", "file", "--json")
+    evaluation(run_place(here).experiments, items=8)
+    assert json.loads(curate(here, capsys, *words)[1])["stored"] == 6
+    for tag in tags(journal, "experiment_002"):
+        undo(journal, tag)
+    assert curate(here, capsys, "taxonomy", "rename", "tone", "manner")[0] == 0
+    assert json.loads(curate(here, capsys, *words)[1])["stored"] == 0  # taken back, under whatever name
+    assert curate(here, capsys, "taxonomy", "merge", "manner", "wrong fact", "--into", "bad")[0] == 0
+    evaluation(run_place(here).experiments, items=8)
+    assert curate(here, capsys, "tag", "3", "--import", "r.jsonl", "--as", "file")[0] == 0
+    assert [tag for tag, value, _ in said(journal, "experiment_003", "file") if not value] == ["bad", NOTE, OK]
+
+
 def test_test_items_stay_out_unless_asked_for(here: Workspace, capsys: Capture) -> None:
     curate(here, capsys, "tag", "1", "--export", "r.jsonl", "--as", "ana")
     evaluation(run_place(here).experiments, items=8, split="test")

@@ -53,6 +53,30 @@ def test_earlier_tags_are_read_by_their_present_name() -> None:
     assert [c.change for c in fourth.history] == ["rename", "merge", "add"]
 
 
+def test_the_history_is_told_newest_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["-C", str(init_workspace(tmp_path / "w").root), "taxonomy"]
+    assert main([*words, "history"]) == 0
+    assert capsys.readouterr().out == "no change so far\n"
+    assert main([*words, "rename", "tone", "manner", "--as", "ana", "--reason", "clearer"]) == 0
+    assert main([*words, "merge", "manner", "bad form", "--into", "form", "--as", "bea"]) == 0
+    capsys.readouterr()
+    assert main([*words, "history"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["since", "change", "from", "to", "by", "why"],
+        ["v3", "merge", "manner,", "bad", "form", "form", "bea"],
+        ["v2", "rename", "tone", "manner", "ana", "clearer"],
+    ]
+    assert main([*words, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["history"][0]
+    assert first == {
+        "version": 2, "change": "rename", "from": ["tone"], "to": ["manner"], "by": "ana", "reason": "clearer"
+    }  # fmt: skip
+    assert main([*words, "rename", "refusal", "form"]) == 2
+    assert '"form" is a tag already; to make one of the two: merge "refusal" --into "form"' in capsys.readouterr().err
+    assert main([*words, "history", "tone"]) == 2
+    assert "history takes no tag" in capsys.readouterr().err
+
+
 def test_a_split_tag_stays_above_its_kinds() -> None:
     found = split(DEFAULT, "tone", ["rude", "stiff"])
     assert found.tags["rude"].parent == "tone"

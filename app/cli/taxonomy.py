@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from curation.workspace import Workspace
     from eval.taxonomy import Taxonomy
 
-_ACTIONS: Final = ("show", "init", "add", "merge", "split", "rename")
+_ACTIONS: Final = ("show", "history", "init", "add", "merge", "split", "rename")
 
 
 def add_parser(parser: Parser) -> None:
@@ -32,6 +32,7 @@ def add_parser(parser: Parser) -> None:
             "curate taxonomy merge 'made up' 'wrong fact' --into unsupported",
             "curate taxonomy split tone --into rude stiff",
             "curate taxonomy rename 'bad form' layout",
+            "curate taxonomy history",
         ],
     )
     command.add_argument("action", metavar="ACTION", nargs="?", help=f"one of {', '.join(_ACTIONS)}")
@@ -51,7 +52,9 @@ def run(args: Namespace) -> int:
         raise ConfigError(f'"{action}" is not something taxonomy does{did_you_mean(action, _ACTIONS)}')
     here = workspace(args)
     said = []
-    if action == "show":
+    if action in ("show", "history"):
+        if args.names:
+            raise ConfigError(f'{action} takes no tag, and "{args.names[0]}" was given')
         taxonomy = load_taxonomy(here.root)
     else:
         taxonomy = edit_taxonomy(here.root, here.store_path, _change(args, action, here.root / FILE))
@@ -69,9 +72,32 @@ def run(args: Namespace) -> int:
             for name, tag in taxonomy.tags.items()
         },
         "rubrics": {name: list(rubric.levels) for name, rubric in taxonomy.rubrics.items()},
+        "history": [
+            {"version": c.version, "change": c.change, "from": c.before, "to": c.after, "by": c.by, "reason": c.reason}
+            for c in taxonomy.history
+        ],
     }
+    if action == "history":
+        emit(args, data, _history(taxonomy))
+        return 0
     emit(args, data, page(("tag", "key", "kind of", "given", "definition"), rows, said))
     return 0
+
+
+def _history(taxonomy: Taxonomy) -> list[str]:
+    """What became of each name, newest first."""
+    rows: list[list[Cell]] = [
+        [
+            f"v{one.version}",
+            one.change,
+            visible(", ".join(one.before)),
+            visible(", ".join(one.after)),
+            visible(one.by),
+            visible(one.reason),
+        ]
+        for one in reversed(taxonomy.history)
+    ]
+    return page(("since", "change", "from", "to", "by", "why"), rows, [] if rows else ["no change so far"])
 
 
 def _change(args: Namespace, action: str, file: Path) -> Callable[[Taxonomy], Taxonomy]:

@@ -38,8 +38,9 @@ def judged(sheets: Sequence[Sheet], scores: Scores, notes: list[str]) -> dict[st
     """Verdict and rubrics of every model, NaN where nobody judged; none of which the models share no judged item."""
     ids = [sheet.predictions(["prediction_id"])["prediction_id"].to_pylist() for sheet in sheets]
     found = {}
-    for name, values in scores.values.items():
-        columns = [np.array([values.get(p, np.nan) for p in column], np.float64) for column in ids]
+    for name in scores.values:
+        rows = [scores.paired(name, item) for item in zip(*ids, strict=True)]
+        columns = list(np.array(rows, np.float64).reshape(-1, len(ids)).T)
         if np.logical_and.reduce([~np.isnan(column) for column in columns]).any():
             found[f"{name} (people)"] = [mean_of(f"{name} (people)", f"people|{name}", column) for column in columns]
     picked = sum(p in set(scores.picked) for column in ids for p in column)

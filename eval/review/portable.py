@@ -13,7 +13,7 @@ import orjson
 from curation.errors import DataError
 from curation.store.files import disk_reason
 from curation.store.journal import Journal
-from curation.store.tags import OK, Tag, add_tags, tags
+from curation.store.tags import OK, Tag, add_tags, tags, tags_by_id
 from curation.validate import format_validator
 from eval.metrics.matching import plain
 from eval.review.frame import Frame
@@ -79,7 +79,9 @@ def read_reviews(path: Path, taxonomy: Taxonomy) -> list[Reviewed]:
             raise DataError(f"{where}: is not JSON ({error}); repair the line, or take it out") from None
         if problem := validator.explain(told):
             raise DataError(f"{where}: {problem}")
-        one = Reviewed(**{**told, "tags": tuple(told["tags"])})
+        # A name of before a rename or merge is read as in the journal.
+        names = (tag if tag in taxonomy.tags else taxonomy.present(tag, "") for tag in told["tags"])
+        one = Reviewed(**{**told, "tags": tuple(dict.fromkeys(names))})
         try:
             for tag, value, _ in one.said():
                 taxonomy.check(tag, value)
@@ -113,7 +115,7 @@ def apply_reviews(
             if prediction not in judged:
                 events += _events(one, prediction, frame.run_of(prediction), taxonomy, author)
     absent = sum(one.item not in asked for one in reviews)
-    stored = add_tags(journal, events)
+    stored = add_tags(journal, [event for event in events if not tags_by_id(journal, _ids(event, taxonomy))])
     return Applied(len(reviews), used, len(reviews) - used - absent, absent, tuple(tagged), stored)
 
 
@@ -138,9 +140,21 @@ def _events(one: Reviewed, prediction: str, run: str, taxonomy: Taxonomy, author
     """With ids of their own, the same each time the file is taken up."""
     made = []
     for tag, value, note in one.said():
-        event = uuid.uuid5(_SPACE, "\0".join((author, prediction, tag, value))).hex
+        event = _id(author, prediction, tag, value)
         made.append(Tag(event, prediction, run, tag, value, taxonomy.name, author, note=note))
     return made
+
+
+def _ids(event: Tag, taxonomy: Taxonomy) -> list[str]:
+    """The ids under which the file may have been taken up before, by the present name or an earlier one: what was
+    taken back since stays so."""
+    before = {name for change in taxonomy.history for name in change.before}
+    names = [event.tag, *sorted(name for name in before if taxonomy.present(name, "") == event.tag != name)]
+    return [_id(event.author, event.prediction_id, name, event.value) for name in names]
+
+
+def _id(*said: str) -> str:
+    return uuid.uuid5(_SPACE, "\0".join(said)).hex
 
 
 def _reviewed(frame: Frame, prediction: str, given: Sequence[Tag], taxonomy: Taxonomy) -> Reviewed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -27,10 +28,21 @@ class Scores:
     """values: verdict or rubric -> prediction -> its number, the mean over its judges, or what was decided.
 
     picked: predictions that were judged too, but found by a queue that looks at outputs; they are not among `values`.
+    by: as `values`, each judge's own number; without predictions of which somebody decided.
     """
 
     values: Mapping[str, Mapping[str, float]]
     picked: Collection[str] = ()
+    by: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+
+    def paired(self, name: str, predictions: Sequence[str]) -> list[float]:
+        """The numbers of one item's outputs under several runs, NaN where nobody judged. Who judged all of them counts
+        alone, if anybody did: one more judge under one run is no difference between the runs."""
+        values, by = self.values[name], self.by.get(name, {})
+        given = [by.get(prediction, {}) for prediction in predictions]
+        if shared := sorted(set.intersection(*(set(held) for held in given))):
+            return [fmean(held[who] for who in shared) for held in given]
+        return [values.get(prediction, nan) for prediction in predictions]
 
 
 def scores(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> Scores:
@@ -39,7 +51,8 @@ def scores(journal: Journal, taxonomy: Taxonomy, run: str | None = None) -> Scor
     fair = {draw.prediction_id for draw in draws(journal) if draw.queue in FAIR}
     found = {name: _of(said, name) for name in said.scales}
     kept = {name: {p: v for p, v in values.items() if p in fair} for name, values in found.items()}
-    return Scores(kept, {p for values in found.values() for p in values} - fair)
+    by = {name: {p: held for p, held in _judges(said, name).items() if p in fair} for name in said.scales}
+    return Scores(kept, {p for values in found.values() for p in values} - fair, by)
 
 
 def scores_of(place: RunPlace, root: Path) -> Scores:
@@ -69,14 +82,21 @@ def estimates(
 
 def _of(said: People, name: str) -> dict[str, float]:
     worth = _worth(said, name)
-    found = {}
-    for prediction, by in said.values.items():
-        given = [worth[held[name]] for held in by.values() if held.get(name) in worth]
-        if given:
-            found[prediction] = fmean(given)
+    found = {prediction: fmean(held.values()) for prediction, held in _judges(said, name, decided=True).items()}
     for prediction, decision in said.final.items():
         if decision.values.get(name) in worth:
             found[prediction] = worth[decision.values[name]]
+    return found
+
+
+def _judges(said: People, name: str, *, decided: bool = False) -> dict[str, dict[str, float]]:
+    """prediction -> judge -> number; those of which somebody decided only if asked for."""
+    worth = _worth(said, name)
+    found = {}
+    for prediction, by in said.values.items():
+        given = {who: worth[held[name]] for who, held in by.items() if held.get(name) in worth}
+        if given and (decided or prediction not in said.final):
+            found[prediction] = given
     return found
 
 
