@@ -170,6 +170,9 @@ def _latest(experiments: Path, folders: Sequence[Path], kind: Kind) -> Path:
     for folder in reversed(folders):
         if read_run(folder).kind == kind:
             return folder
+    taken = [folder.name for folder, run in readable_runs(experiments) if run.kind == "predictions"]
+    if kind == "training" and taken:
+        raise ConfigError(f"{experiments}: no training yet; name outputs that were taken in: {' '.join(taken[-2:])}")
     raise ConfigError(f"{experiments}: no {kind} yet; make one with curate {'train' if kind == 'training' else 'eval'}")
 
 

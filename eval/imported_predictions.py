@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -39,12 +39,16 @@ _IDS: Final = ("item_id", "id", "question_id")  # of a row's own fields, those t
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """version: of which a split (the suite's) is the exam; references: files that say it instead; neither: the file."""
+    """version: of which a split (the suite's) is the exam; references: files that say it instead; neither: the file.
+
+    fields: what fields of our layout (output, prompt, reference ...) are called in the file.
+    """
 
     file: Path
     name: str | None = None
     version: Source | None = None
     references: tuple[Path, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def import_predictions(wanted: Wanted, suite: Suite, place: RunPlace, near: Path
     DataError for a damaged line, two outputs for one item, or a file of which nothing matches.
     """
     source = opened(wanted.file, near)
-    told = read_predictions(source)
+    told = read_predictions(source, wanted.fields)
     name = wanted.name or told.model or source.name.rpartition("/")[2].split(".")[0]
     return import_read(wanted, source, told.layout.name, name, told.read, suite, place, near, trust)
 

@@ -17,7 +17,9 @@ from curation.reading.sources import Source, SourceSpec, expand
 
 SCHEMA: Final = "predictions.schema.json"
 _READ: Final = 512  # records at a time
+_SHOWN: Final = 8  # fields, of a file of no known layout
 _LOGPROBS: Final = ("logprob_mean", "logprob_min", "logprob_first")
+NAMES: Final = ("output", "prompt", "messages", "item_id", "id", "reference", "finish_reason", "logprobs", *_LOGPROBS)
 _NAMES: Final = frozenset({"prompt", "messages", "item_id", "id"})
 _IN_CELLS: Final = ("messages", "logprobs", "tokens", *_LOGPROBS)  # JSON in a CSV file, empty for none
 
@@ -93,34 +95,55 @@ class Predictions:
     layout: Layout
     model: str | None
     count: int
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     def read(self) -> Iterator[Prediction]:
         """Anew at each call, so that the length of the file does not matter."""
-        for record in records(self.source):
+        for record in _renamed(self.source, self.fields):
             yield from _converted(self.layout, record._replace(checked=True), self.source.container == "csv")
 
 
-def read_predictions(source: Source) -> Predictions:
-    """DataError for a damaged line, or a file of another layout."""
-    first = next(records(source), None)
+def read_predictions(source: Source, fields: Mapping[str, str] | None = None) -> Predictions:
+    """DataError for a damaged line, or a file of another layout. fields: of our layout, what they are called in it."""
+    names = fields or {}
+    first = next(_renamed(source, names), None)
     if first is None:
         raise DataError(f"{source.name}: holds no prediction; name a file with one a line")
-    layout = next((one for one in LAYOUTS if set(one.keys) <= set(first.value)), None)
+    known = [one for one in LAYOUTS if not names or one.name == PLAIN]
+    layout = next((one for one in known if set(one.keys) <= set(first.value)), None)
     if layout is None:
-        hint = did_you_mean(next(iter(first.value), ""), ("output", "prompt", "item_id"))
-        raise DataError(
-            f"{first.where}: is no prediction: it needs output, and item_id or prompt{hint}; read as well are the "
-            f"layouts of {', '.join(one.name for one in LAYOUTS if one.name != PLAIN)}"
-        )
-    count, names = 0, set[str]()
-    for record in records(source):
+        raise DataError(_unknown(first))
+    count, models = 0, set[str]()
+    for record in _renamed(source, names):
         count += len(list(_converted(layout, record, source.container == "csv")))
         if layout.model in record.value:
-            names.add(str(record.value[layout.model]))
-    if len(names) > 1:
-        shown = ", ".join(sorted(names)[:3])
-        raise DataError(f"{source.name}: holds outputs of {len(names)} models ({shown}); give each a file of its own")
-    return Predictions(source, layout, next(iter(names), None), count)
+            models.add(str(record.value[layout.model]))
+    if len(models) > 1:
+        shown = ", ".join(sorted(models)[:3])
+        raise DataError(f"{source.name}: holds outputs of {len(models)} models ({shown}); give each a file of its own")
+    return Predictions(source, layout, next(iter(models), None), count, names)
+
+
+def _unknown(first: Record) -> str:
+    """What a file of no known layout is told."""
+    layouts = ", ".join(one.name for one in LAYOUTS if one.name != PLAIN)
+    return (
+        f"{first.where}: is no prediction: it needs output, and item_id or prompt, and has "
+        f"{', '.join(list(first.value)[:_SHOWN]) or 'no field'}; say what yours are called: --field output=FIELD "
+        f"--field prompt=FIELD --field reference=FIELD; read as well are the layouts of {layouts}"
+    )
+
+
+def _renamed(source: Source, fields: Mapping[str, str]) -> Iterator[Record]:
+    """The records, with our names for fields that have others; what was called so before is left out."""
+    if not fields:
+        yield from records(source)
+        return
+    for record in records(source):
+        if lacking := [theirs for theirs in fields.values() if theirs not in record.value]:
+            raise DataError(f"{record.where}: has no field {lacking[0]}{did_you_mean(lacking[0], record.value)}")
+        rest = {name: value for name, value in record.value.items() if name not in fields}
+        yield record._replace(value={**rest, **{ours: record.value[theirs] for ours, theirs in fields.items()}})
 
 
 class Layout(NamedTuple):

@@ -382,3 +382,41 @@ def test_published_outputs_of_two_sizes_are_measured_alike() -> None:
         difference = compare_paired(small, large, found[0].items(["cluster"])["cluster"].to_numpy())
         assert difference.low < difference.diff < difference.high
         assert difference.n == 6400
+
+
+def test_fields_with_other_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": i, "question": f"Say {i}", "output": "old", "said": str(i % 2), "gold": str(i)} for i in range(4)]
+    file = str(write(tmp_path / "o.jsonl", rows))
+    named = ["--field", "prompt=question", "--field", "output=said", "--field", "reference=gold"]
+    assert main(["import-predictions", file, *named, "-C", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["layout"], told["matched"]) == ("plain", 4)
+    assert {row["metric"]: row["value"] for row in told["metrics"]}["exact_match"] == 0.5
+    for wrong, words in (
+        (["--field", "output=sait"], 'o.jsonl:1: has no field sait; did you mean "said"?'),
+        (["--field", "outptu=said"], 'outptu is no field of a prediction; did you mean "output"?'),
+        (["--field", "said"], "--field said: say NAME=FIELD"),
+    ):
+        assert main(["import-predictions", file, *wrong, "-C", str(tmp_path)]) in (2, 3)
+        assert words in capsys.readouterr().err
+    strange = write(tmp_path / "s.jsonl", [{"question": "a", "gold": "b"}])
+    assert main(["import-predictions", str(strange), "-C", str(tmp_path)]) == 3
+    assert "and has question, gold; say what yours are called: --field output=FIELD" in capsys.readouterr().err
+
+
+def test_what_to_do_next_without_a_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": f"Say {i}", "reference": str(i)} for i in range(4)]
+    first = write(tmp_path / "a.jsonl", [{**row, "output": "1"} for row in rows])
+    second = write(tmp_path / "b.jsonl", [{**row, "output": row["reference"]} for row in rows])
+    at = ["-C", str(tmp_path)]
+    assert main(["import-predictions", str(first), *at]) == 0
+    assert "next: curate compare experiment_001 OTHER" in capsys.readouterr().out
+    assert main(["import-predictions", str(second), *at]) == 0
+    assert "next: curate compare experiment_001 experiment_002" in capsys.readouterr().out
+    for command in ("compare", "report"):
+        assert main([command, *at]) == 2
+        assert "name outputs that were taken in: experiment_001 experiment_002" in capsys.readouterr().err
+    assert main(["runs", "show", "002", *at]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("next: curate autotag experiment_002")
+    assert main(["report", "001", "002", *at]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "next: curate status"

@@ -28,6 +28,7 @@ def add_parser(parser: Parser) -> None:
             "curate import-predictions outputs.jsonl --split validation --name gpt-4",
             "curate import-predictions model_outputs.json.gz --references answers.jsonl",
             "curate import-predictions flan-t5-large_decode_output.jsonl.gz",
+            "curate import-predictions ours.csv --field prompt=question --field output=answer --field reference=gold",
         ],
         description="One object a line (or of a JSON list, or a CSV row) with output, and item_id or prompt, perhaps "
         "reference and logprobs; the layouts of AlpacaEval, MT-bench, Flan-T5 and self-instruct are read as well, "
@@ -40,6 +41,13 @@ def add_parser(parser: Parser) -> None:
     add_ref(command, "--version")
     command.add_argument(
         "--references", metavar="FILE", nargs="+", help="they answer this file, in any layout that a build reads"
+    )
+    command.add_argument(
+        "--field",
+        metavar="NAME=FIELD",
+        action="append",
+        default=[],
+        help="what output, prompt, item_id, reference ... is called in the file; repeatable",
     )
     command.add_argument("--suite", metavar="S", help="suites/S.yaml of the workspace, or a file: which metrics")
     command.add_argument("--final", action="store_true", help="with --split test; each look at it is counted")
@@ -60,9 +68,9 @@ def run(args: Namespace) -> int:
         version = where.source(args.ref or "latest")
     start = folder(args).resolve()
     references = tuple(start / path for path in args.references or ())
-    wanted = Wanted(start / Path(args.file), args.name, version, references)
+    wanted = Wanted(start / Path(args.file), args.name, version, references, _fields(args.field))
     trust = Trust(where.workspace.root if where.workspace else None, args.trust_metrics)
-    if is_pairs(wanted.file, where.near):
+    if not wanted.fields and is_pairs(wanted.file, where.near):
         return _pairs(args, import_pairs(wanted, suite, where.place, where.near, trust))
     made = import_predictions(wanted, suite, where.place, where.near, trust)
     write_results(made.sat.folder.of)
@@ -96,6 +104,21 @@ def _pairs(args: Namespace, made: ImportedPairs) -> int:
     }
     emit(args, data, lines)
     return 0
+
+
+def _fields(told: list[str]) -> dict[str, str]:
+    from curation.errors import did_you_mean
+    from eval.prediction_layouts import NAMES
+
+    found = {}
+    for one in told:
+        ours, equals, theirs = one.partition("=")
+        if not equals or not theirs:
+            raise ConfigError(f"--field {one}: say NAME=FIELD, such as output=answer")
+        if ours not in NAMES:
+            raise ConfigError(f"--field {one}: {ours} is no field of a prediction{did_you_mean(ours, NAMES)}")
+        found[ours] = theirs
+    return found
 
 
 def _suite(args: Namespace, suite: Suite) -> Suite:
@@ -137,7 +160,7 @@ def _report(args: Namespace, made: Imported, looks: str) -> int:
     }
     head = [f"{at.name}  {visible(made.name)} ({made.layout}) on {visible(exam.told())}"]
     after = _notes(made) + ([looks] if looks else [])
-    after.append(next_commands(f"curate compare {at.of.name} OTHER", f"curate runs show {at.of.name}"))
+    after.append(next_commands(f"curate compare {_other(at.of)}", f"curate autotag {at.of.name}"))
     rows: list[list[Cell]] = [
         [row["metric"], _number(row["value"]), f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]", row["n"]]
         for row in table
@@ -145,6 +168,14 @@ def _report(args: Namespace, made: Imported, looks: str) -> int:
     ]
     emit(args, data, [*head, *page(("metric", "value", "95 % interval", "n"), rows, after, reserved=len(head))])
     return 0
+
+
+def _other(folder: Path) -> str:
+    """This run and another to compare it with: the newest that is no base model."""
+    from curation.runs import readable_runs
+
+    others = [path.name for path, run in readable_runs(folder.parent) if path != folder and run.kind != "base"]
+    return f"{others[-1]} {folder.name}" if others else f"{folder.name} OTHER"
 
 
 def _number(value: float | None) -> str:

@@ -108,4 +108,5 @@ def _lines(of: Subject, data: dict[str, Any]) -> list[str]:
     told = [visible(text.text) for text in _summary(of)] if of.comparison else missing
     pictures = f"{len(data['figures']) // 2} figures in {visible(str(of.name))}"
     after = [f"{visible(data['html'])}", f"{visible(data['markdown'])}, {pictures}"]
-    return [*told[: LINES - 3], *after, next_commands(f"curate card {of.folder.name}", "curate status")]
+    card = [f"curate card {of.folder.name}"] if of.run.kind == "training" else []
+    return [*told[: LINES - 3], *after, next_commands(*card, "curate status")]

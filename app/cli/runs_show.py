@@ -126,5 +126,8 @@ def _next(path: Path, run: Run, state: str, rows: Sequence[RowLoss]) -> str:
     commands = [f"curate train --resume {path.name}"] if state == "interrupted" else []
     version = run.version["name"] if run.version else "latest"
     commands += [f"curate why {rows[0].row_id[:8]} --version {version}"] if rows else []
-    commands += [f"curate generate {path.name} --prompt '...'"] if state == "done" else []
+    if run.kind == "predictions":  # there is no model to ask
+        commands += [f"curate autotag {path.name}", f"curate tag {path.name} --as NAME"]
+    elif state == "done":
+        commands.append(f"curate generate {path.name} --prompt '...'")
     return next_commands(*(commands or ["curate runs"]))
