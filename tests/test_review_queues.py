@@ -86,6 +86,9 @@ def test_flips_disagreement_and_slices_show_just_those() -> None:
     assert [d.prediction_id for d in take(9, QueueSettings("disagreement", one_in=0), disputed={"p5b"})] == ["p5b"]
     found = take(999, QueueSettings("slice", one_in=0, slice=("topic", "pins")))
     assert len(found) == 50
+    for one_in in (1, 5):  # a queue that holds nothing is not filled with random draws, whenever it is asked for
+        empty = QueueSettings("slice", one_in=one_in, slice=("topic", "pens"))
+        assert [take(9, empty, history=take(n, QueueSettings())) for n in range(6)] == [[]] * 6
     with pytest.raises(ConfigError, match="name the slice"):
         QueueSettings("slice")
 

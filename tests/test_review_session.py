@@ -185,6 +185,8 @@ def test_the_terminal_does_the_whole_job(
     assert json.loads(told.out) == {"judged": 2, "skipped": 0, "done": 2, "of": 30}
     assert "\x1b[31m" not in told.err
     assert '"z" is no key here' in told.err
+    progress = [line for line in told.err.splitlines() if line.endswith(" of 30 judged")]
+    assert [int(line.split()[0]) for line in progress] == [0, 1, 2, 1, 2]
     with open_journal(run_place(here).journal) as journal:
         assert [t.tag for t in tags(journal)] == [OK, OK]
     assert main(["-C", str(here.root), "tag", "--queue", "flip"]) == 2

@@ -31,7 +31,7 @@ def adjudicate(args: Namespace, frame: Frame, journal: Journal, taxonomy: Taxono
     place = 0
     while place < len(todo):
         prediction = todo[place]
-        show(frame.shown(prediction))
+        show(frame.shown(prediction), f"{place + 1:,} of {len(todo):,} to decide")
         say(*opinions(said, prediction))
         line = read()
         if line is None or line == "q":

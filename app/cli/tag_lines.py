@@ -36,7 +36,7 @@ def review_all(review: Review, rules: Callable[[str], list[str]], *, allow_test:
     """Until q, the end of the input, or nothing is left."""
     say(keys_line(review.taxonomy), HELP, CHANGES)
     while (shown := next(iter(review.ahead(1)), None)) is not None:
-        show(shown)
+        show(shown, f"{review.done:,} of {len(review.frame):,} judged")
         if not _answered(review, shown, rules, allow_test):
             return
     say(visible(f"nothing more to review here: {review.nothing_left()}"))
@@ -175,15 +175,15 @@ def near_lines(near: list[Neighbour]) -> list[str]:
     return lines
 
 
-def show(shown: Shown) -> None:
+def show(shown: Shown, progress: str) -> None:
     screen = Screen.of(sys.stderr)
+    say("", screen.paint(progress, "dim"))
     asked(shown.messages, shown.reference, screen)
     say(f"{screen.paint('output', 'bold')}: {paragraphs(shown.output) or '(empty)'}")
 
 
 def asked(messages: Sequence[Mapping[str, Any]], reference: str | None, screen: Screen) -> None:
     """What the output answers, and what it should say."""
-    say("")
     for message in messages:
         say(f"{screen.paint(visible(str(message['role'])), 'dim')}: {paragraphs(str(message.get('content') or ''))}")
     if reference is not None:

@@ -66,6 +66,7 @@ def judge_pairs(args: Namespace, folders: Sequence[EvalFolder], journal: Journal
 
 
 def _show(pair: Pair, screen: Screen) -> None:
+    say("")
     asked(pair.messages, pair.reference, screen)
     for name, text in (("A", pair.a), ("B", pair.b)):
         say(f"{screen.paint(name, 'bold')}: {paragraphs(text) or '(empty)'}")

@@ -75,13 +75,16 @@ def drawn(
     shuffled = _shuffled(frame, f"{RANDOM} {settings.seed}")
     taken = {draw.prediction_id for draw in history if draw.queue == RANDOM}
     at_random = iter([c for c in shuffled if c.prediction_id not in taken])
-    chosen = iter(_ordered(frame, settings, flips, disputed))
+    queue = _ordered(frame, settings, flips, disputed)
+    chosen = iter(queue)
     common = _shuffled(frame, f"{CALIBRATION} {settings.seed}")[: settings.calibration]
     own = [draw for draw in mine if draw.queue != REPEAT]
     repeated = {draw.prediction_id for draw in mine if draw.queue == REPEAT}
     for candidate in common:
         if candidate.prediction_id not in seen:
             yield _note(candidate, author, CALIBRATION, None, seen, own)
+    if not queue:
+        return  # a queue that holds nothing is not filled with random draws
     number = len(mine)
     while True:
         number += 1
