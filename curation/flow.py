@@ -28,7 +28,7 @@ from curation.recipe import Recipe
 from curation.runner import Runner
 from curation.selection.config import SelectConfig
 from curation.splits import split
-from curation.stages.conflicts import conflicts
+from curation.stages.conflicts import CONFLICT, ConflictsConfig, conflicts
 from curation.stages.decontaminate import (
     Contamination,
     DecontaminateConfig,
@@ -109,7 +109,7 @@ def run_stages(
     rows = run.stage("filters", filters, rows, recipe.filters)
     told = rows = run.stage("language", language, rows, recipe.language)
     rows = with_keys(with_preferences(rows, sources, recipe.reviewed_field, patched.changed["pos"]))
-    rows = run.stage("conflicts", conflicts, rows, recipe.conflicts)
+    rows = run.stage("conflicts", _conflicts(notes), rows, recipe.conflicts)
     rows = run.stage("exact", exact, rows, recipe.exact)
     rows = run.stage("near", near, rows, recipe.near)
     rows = run.stage("decontaminate", _decontaminate(workspace, sets, found), rows, recipe.decontaminate)
@@ -200,6 +200,22 @@ def _decontaminate(workspace: Workspace, sets: tuple[EvaluationSet, ...], found:
     def stage(rows: Any, config: DecontaminateConfig) -> Verdict:
         found.append(find_contamination(rows, config, workspace.root, sets))
         return decontaminate(rows, config, found[0])
+
+    return stage
+
+
+def _conflicts(notes: list[str]) -> Any:
+    """The stage, which adds to `notes` where it was to decide by priority and nothing says which."""
+
+    def stage(rows: Any, config: ConflictsConfig) -> Verdict:
+        found = conflicts(rows, config)
+        left = int(pc.sum(pc.equal(found.flagged["reason"], CONFLICT)).as_py() or 0)
+        if config.action == "source_priority" and left:
+            notes.append(
+                f"conflicts: {left:,} rows that contradict a row of equal priority stay, flagged; priority of a source "
+                "(sources[].priority, higher wins) decides for source_priority, not its place in the list"
+            )
+        return found
 
     return stage
 

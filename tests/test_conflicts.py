@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from curation import join
 from curation.errors import ConfigError
+from curation.pipeline import build
 from curation.stages import conflict_pairs
 from curation.stages.conflicts import ConflictsConfig, conflicts
 from tests.duplicate_rows import rows_of, told
+from tests.lineage_workspace import PLACES, workspace, write
 
 CASES = [
     json.loads(line) for line in (Path(__file__).parent / "fixtures/conflicts.jsonl").read_text("utf-8").splitlines()
@@ -89,3 +91,23 @@ def test_of_too_many_wordings_of_one_question_each_meets_the_first_few(monkeypat
 def test_refuses_an_unknown_action() -> None:
     with pytest.raises(ConfigError, match="use report, drop, source_priority or off"):
         ConflictsConfig(action="merge")  # type: ignore[arg-type]  # what a recipe might say
+
+
+def test_priority_that_no_source_has_decides_nothing_and_is_said(tmp_path: Path) -> None:
+    old = [
+        {"id": name, "prompt": f"How many keys has cabinet {name}?", "completion": f"It has {len(name)}."}
+        for name in PLACES
+    ]
+    new = [{**row, "completion": f"It has {len(row['id']) + 5}."} for row in old]
+    for name, priorities, dropped in (("equal", (0, 0), 0), ("newer", (0, 1), len(PLACES))):
+        sources = [{"path": f"raw/{at}.jsonl", "priority": told} for at, told in zip("ab", priorities, strict=True)]
+        made = workspace(tmp_path / name, [], sources=sources, conflicts={"action": "source_priority"})
+        write(made.root, old, "a.jsonl")
+        write(made.root, new, "b.jsonl")
+        result = build(made)
+        notes = [note for note in result.notes if note.startswith("conflicts: ")]
+        assert result.reasons.get("conflict", 0) == dropped
+        assert len(notes) == (dropped == 0)
+        assert dropped or notes[0].startswith(
+            "conflicts: 12 rows that contradict a row of equal priority stay, flagged"
+        )
