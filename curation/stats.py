@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -13,6 +13,8 @@ from curation.settings import flat_settings
 
 if TYPE_CHECKING:
     from curation.store import Store, VersionInfo
+
+QUARANTINES: Final = "read"  # the stage that takes out what never became a row; the others drop
 
 
 def lengths(store: Store, version: VersionInfo) -> dict[str, dict[str, int]]:
@@ -67,6 +69,20 @@ def totals(stages: Iterable[Mapping[str, Any]], key: str) -> dict[str, int]:
         for reason, count in stage[key].items():
             total[reason] = total.get(reason, 0) + count
     return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def outcome(sources: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """units, kept, dropped (merged too) and quarantined, of all sources together; the last three make the first."""
+    told = list(sources)
+    return {name: sum(source[name] for source in told) for name in ("units", "kept", "dropped", "quarantined")}
+
+
+def lost(stages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], dict[str, int]]:
+    """Reason -> rows that were dropped, and reason -> units that never became a row."""
+    return (
+        totals((stage for stage in stages if stage["stage"] != QUARANTINES), "reasons"),
+        totals((stage for stage in stages if stage["stage"] == QUARANTINES), "reasons"),
+    )
 
 
 def changed_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:

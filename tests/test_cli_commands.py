@@ -125,7 +125,20 @@ def test_the_figures_add_up(here: Path, capsys: Capture) -> None:
         assert stage["dropped"] == sum(stage["reasons"].values())
     assert sum(built["split"]["rows"].values()) == sum(source["kept"] for source in built["sources"])
     stats = run_json(capsys, ["stats"])
-    assert stats["reasons"] == built["reasons"]
+    total = built["total"]
+    assert total["quarantined"] == sum(built["quarantined"].values()) == built["stages"][0]["dropped"] > 0
+    assert total["dropped"] == sum(built["reasons"].values()) == sum(stage["dropped"] for stage in built["stages"][1:])
+    assert total["units"] == total["kept"] + total["dropped"] + total["quarantined"]
+    assert all(stats[key] == built[key] for key in ("reasons", "quarantined", "total"))
+    said = "{units} units = {kept} kept + {dropped} dropped + {quarantined} quarantined".format_map(total)
+    lines = run(capsys, ["build", "--max-bad", "20%"])
+    assert said in lines
+    for word, counted in (("dropped", built["reasons"]), ("quarantined", built["quarantined"])):
+        (line,) = [line for line in lines if line.startswith(f"{word}: ")]
+        assert sum(int(count) for count in re.findall(r" ([0-9,]+)(?: ·|$)", line)) == sum(counted.values())
+    assert any(said in line for line in run(capsys, ["stats"]))
+    (read,) = [line.split() for line in run(capsys, ["stats"]) if line.startswith("read ")]
+    assert [int(read[4]), int(read[5])] == [0, total["quarantined"]]
 
 
 def test_stages_shows_the_stage_table(here: Path, capsys: Capture) -> None:

@@ -17,6 +17,7 @@ from curation.errors import ConfigError, CurateError
 
 if TYPE_CHECKING:
     from app.cli.progress import Bar, Lines
+    from app.cli.render import Cell
     from curation.pipeline import BuildResult
     from curation.reading.sources import Source
     from curation.recipe import Recipe
@@ -31,7 +32,7 @@ _FACTS: Final = "curate sql \"FROM edges WHERE kind = 'differs_in_fact'\""
 _REASONS: Final = 6
 _NOTES: Final = 3
 _SOURCE_HEADERS: Final = ("source", "format", "units", "kept", "flagged", "dropped", "quarantined")
-_STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "reasons")
+STAGE_HEADERS: Final = ("stage", "in", "kept", "flagged", "dropped", "quarantined", "reasons")
 
 
 def add_parser(parser: Parser) -> None:
@@ -184,6 +185,9 @@ def _current(workspace: Workspace) -> bytes | None:
 
 
 def _data(result: BuildResult, place: Place) -> dict[str, Any]:
+    from curation.stats import lost, outcome
+
+    dropped, quarantined = lost(result.stages)
     return {
         "workspace": str(place.workspace.root),
         "made_workspace": place.made,
@@ -193,7 +197,9 @@ def _data(result: BuildResult, place: Place) -> dict[str, Any]:
         "latest_before": result.before,
         "sources": result.sources,
         "stages": result.stages,
-        "reasons": result.reasons,
+        "total": outcome(result.sources),
+        "reasons": dropped,
+        "quarantined": quarantined,
         "split": result.report,
         "notes": result.notes,
         "seconds": round(result.seconds, 3),
@@ -205,7 +211,7 @@ def lines(result: BuildResult, *, made: bool = False, example: str | None = None
     rows = [[source[name] for name in _SOURCE_HEADERS] for source in result.sources]
     before = [_MADE] * made
     after = [
-        *_dropped(result),
+        *_lost(result),
         *_notes(result),
         _version(result),
         *leak_sentence(result.report),
@@ -218,23 +224,39 @@ def lines(result: BuildResult, *, made: bool = False, example: str | None = None
 
 
 def stage_table(stages: list[dict[str, Any]]) -> list[str]:
-    rows = [[*(stage[name] for name in _STAGE_HEADERS[:-1]), reasons(stage["reasons"])] for stage in stages]
-    return table(_STAGE_HEADERS, rows)
+    return table(STAGE_HEADERS, [stage_row(stage) for stage in stages])
+
+
+def stage_row(stage: Mapping[str, Any], limit: int = _REASONS) -> list[Cell]:
+    from curation.stats import QUARANTINES
+
+    out = [0, stage["dropped"]] if stage["stage"] == QUARANTINES else [stage["dropped"], 0]
+    return [stage["stage"], stage["in"], stage["kept"], stage["flagged"], *out, reasons(stage["reasons"], limit)]
 
 
 def reasons(counts: Mapping[str, int], limit: int = _REASONS) -> str:
-    """`near-duplicate 612, exact duplicate 371, ...`, commonest first."""
+    """`near duplicate 612 · exact duplicate 371 · others 4`, commonest first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     parts = [f"{reason.replace('_', ' ')} {n:,}" for reason, n in ordered]
-    return " · ".join(parts[:limit] + (["..."] if len(parts) > limit else []))
+    if len(parts) <= limit + 1:
+        return " · ".join(parts)
+    return " · ".join([*parts[:limit], f"others {sum(n for _, n in ordered[limit:]):,}"])
 
 
-def _dropped(result: BuildResult) -> list[str]:
-    noted: dict[str, int] = {}
-    for stage in result.stages:
-        for reason, n in stage["flags"].items():
-            noted[reason] = noted.get(reason, 0) + n
-    return [f"{word}: {reasons(part)}" for word, part in (("dropped", result.reasons), ("flagged", noted)) if part]
+def _lost(result: BuildResult) -> list[str]:
+    """What came of all units, and why; of one source the table says the first."""
+    from curation.stats import lost, outcome, totals
+
+    dropped, quarantined = lost(result.stages)
+    told = [("dropped", dropped), ("quarantined", quarantined), ("flagged", totals(result.stages, "flags"))]
+    lines = [f"{word}: {reasons(part)}" for word, part in told if part]
+    return [adds_up(outcome(result.sources)), *lines] if len(result.sources) > 1 else lines
+
+
+def adds_up(counts: Mapping[str, int]) -> str:
+    """`3,654 units = 3,585 kept + 53 dropped + 16 quarantined`."""
+    parts = " + ".join(f"{counts[name]:,} {name}" for name in ("kept", "dropped", "quarantined"))
+    return f"{counts['units']:,} units = {parts}"
 
 
 def _notes(result: BuildResult) -> list[str]:

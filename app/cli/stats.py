@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.cli.arguments import Parser
-from app.cli.build import reasons
+from app.cli.build import STAGE_HEADERS, adds_up, reasons, stage_row
 from app.cli.output import emit
 from app.cli.place import add_ref, version
 from app.cli.render import next_commands, page, percent, visible
@@ -25,20 +25,18 @@ def add_parser(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from curation.stats import languages, lengths, totals
+    from curation.stats import languages, lengths, lost, outcome, totals
 
     _, store, chosen = version(args)
     stages, sources = chosen.stats["stages"], chosen.stats["sources"]
-    dropped, flagged = totals(stages, "reasons"), totals(stages, "flags")
+    (dropped, quarantined), flagged, total = lost(stages), totals(stages, "flags"), outcome(sources)
     measured = lengths(store, chosen)
     spoken = languages(store, chosen)
     busy = [s for s in stages if s["flagged"] or s["in"] != s["kept"]] or stages
-    rows = [[s["stage"], s["in"], s["kept"], s["flagged"], s["dropped"], reasons(s["reasons"], 3)] for s in busy]
+    rows = [stage_row(stage, 3) for stage in busy]
     idle = [visible(s["stage"]) for s in stages if s not in busy]
-    units = sum(source["units"] for source in sources)
-    kept = sum(source["kept"] for source in sources)
     largest = max(sources, key=lambda source: source["units"])
-    share = percent(kept / units) if units else "0"
+    share = percent(total["kept"] / total["units"]) if total["units"] else "0"
     after = [
         *[f"flagged: {reasons(flagged)}"] * bool(flagged),  # what was dropped stands beside the stages
         f"answers, characters: median {measured['answer']['median']:,}, "
@@ -46,25 +44,26 @@ def run(args: Namespace) -> int:
         f"prompts: median {measured['prompt']['median']:,}, longest {measured['prompt']['longest']:,}",
         *[f"languages: {' · '.join(f'{name} {n:,}' for name, n in list(spoken.items())[:_LANGUAGES])}"] * bool(spoken),
         *token_line(chosen.stats.get("tokens")),
-        f"{chosen.name} keeps {kept:,} of {units:,} units ({share}); sources: {len(sources):,}, "
+        f"{chosen.name} keeps {share}: {adds_up(total)}; sources: {len(sources):,}, "
         f"largest {visible(largest['source'])} with {largest['units']:,} units"
         + (f"; nothing to do for {', '.join(idle)}" if idle else ""),
         next_commands(f"curate show {chosen.name}", f"curate export {chosen.name} --ledger ledger.parquet"),
     ]
-    headers = ("stage", "in", "kept", "flagged", "dropped", "reasons")
     data = {
         "version": chosen.name,
         "id": chosen.id,
         "stages": stages,
         "sources": sources,
+        "total": total,
         "reasons": dropped,
+        "quarantined": quarantined,
         "flags": flagged,
         "lengths": measured,
         "languages": spoken,
         "template": chosen.stats.get("template"),
         "tokens": chosen.stats.get("tokens"),
     }
-    emit(args, data, page(headers, rows, after))
+    emit(args, data, page(STAGE_HEADERS, rows, after))
     return 0
 
 

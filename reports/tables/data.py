@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from curation.export.members import SPLITS, Members
 from curation.records import sides
+from curation.stats import QUARANTINES
 from curation.store import browse
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _BINS: Final = (0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)  # characters; the last bin is open
 
 _MAIN: Final = 0.02
-_OUT: Final = {"read": "quarantined"}  # what a stage takes out is dropped, but for what never became a row
+_OUT: Final = {QUARANTINES: "quarantined"}  # what another stage takes out is dropped
 
 
 def sources(version: Version) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from curation.errors import ConfigError
+from curation.stats import QUARANTINES
 from curation.store import VersionInfo
 from curation.store.files import file_sha256
 from eval.compare.comparison import Comparison, Settings, compare
@@ -157,12 +158,13 @@ def of_count(place: Place, version: VersionInfo, what: Sequence[str]) -> Trace:
         nothing: dict[str, Any] = {"reasons": {}, "flags": {}}
         stage = next((one for one in version.stats["stages"] if one["stage"] == what[0]), nothing)
         dropped, flagged = (stage[key].get(what[1]) for key in ("reasons", "flags"))
+        out = "quarantined" if what[0] == QUARANTINES else "dropped"
         stored, table = (dropped, "ledger") if dropped is not None else (flagged, "flags")
         lines = place.tables(version).table(table)
         here = pc.and_(pc.equal(lines["stage"], what[0]), pc.equal(lines["reason"], what[1]))
         again, told = (
             pc.sum(here).as_py() or 0,
-            f"{'dropped' if dropped is not None else 'flagged'} by {what[0]}: {what[1]}",
+            f"{'flagged' if dropped is None else out} by {what[0]}: {what[1]}",
         )
     if stored is None:
         known = [split for split, count in version.stats["split"]["rows"].items() if count]
