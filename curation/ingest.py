@@ -98,6 +98,11 @@ def stream_rows(source: Source, options: IngestOptions) -> Iterator[tuple[bytes,
             yield from zip(rows["row_id"].to_pylist(), rows["record"].to_pylist(), strict=True)
 
 
+def opening_samples(source: Source, size: int) -> list[dict[str, Any]]:
+    """Units among the first of a source that hold something, by which a build tells its format."""
+    return _opening(iter(read_batches(source, size)))[1]
+
+
 def _opening(batches: Iterator[Batch]) -> tuple[list[Batch], list[dict[str, Any]]]:
     """The batches up to the first that has readable units, and a sample of these."""
     opening: list[Batch] = []

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from app.cli import main
+from curation.formats.known import NAMES
 from curation.store import open_store
 from curation.tables import STORED
 
@@ -287,6 +288,29 @@ def test_a_planted_leak_ends_with_exit_code_4(fresh: Path, capsys: Capture) -> N
     lines = run(capsys, ["verify", "v2"], code=4)
     assert any(line.startswith("FAILED  leaks") for line in lines)
     assert run_json(capsys, ["verify", "v1"])["ok"]
+
+
+def test_init_says_what_to_do_first_where_a_build_would_stop(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "faq.jsonl").write_text('{"q_text": "why?", "a_text": "because"}\n', "utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    lines = run(capsys, ["init", "-C", str(tmp_path), "--source", "faq.jsonl"])
+    mapping = "{path: faq.jsonl, format: mapping, mapping: {prompt: PROMPT_FIELD, answer: ANSWER_FIELD}}"
+    fields = "no known format fits its rows, which have the fields q_text, a_text"
+    assert lines[1:] == [
+        f"not ready to build: faq.jsonl: {fields}; say in recipe.yaml which hold prompt and answer: {mapping}",
+        f"layouts known by themselves: {', '.join(NAMES)}; of any other, `mapping` names the fields",
+        f"next: mend {recipe} or the files · curate build",
+    ]
+    told = mapping.replace("PROMPT_FIELD", "q_text").replace("ANSWER_FIELD", "a_text")
+    recipe.write_text(recipe.read_text("utf-8").replace("- path: faq.jsonl", f"- {told}"), "utf-8")
+    assert any(line.startswith("v1  train 1 ") for line in run(capsys, ["build", "-C", str(tmp_path)]))
+
+
+def test_init_says_that_a_source_is_not_there(tmp_path: Path, capsys: Capture) -> None:
+    told = run_json(capsys, ["init", "-C", str(tmp_path), "--source", "missing.jsonl"])
+    assert told["unreadable"][0].startswith("missing.jsonl: is not there")
+    lines = run(capsys, ["init", str(tmp_path / "two"), "--source", str(tmp_path / "missing.jsonl")])
+    assert [line.split()[0] for line in lines] == ["made", "not", "next:"]
 
 
 def test_init_makes_a_workspace_once(tmp_path: Path, capsys: Capture) -> None:

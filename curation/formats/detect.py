@@ -10,6 +10,7 @@ from curation.errors import DataError
 from curation.formats.known import NAMES, Format, known
 
 SAMPLE: Final = 200
+NOTHING_FITS: Final = "no known format fits its rows"
 _SHOWN: Final = 8
 # Field names that mean a side of a record in sets we do not know, for the proposed mapping; likeliest first.
 _SIDES: Final = {
@@ -96,7 +97,7 @@ def _nothing_fits(samples: Sequence[dict[str, Any]], name: str) -> str:
     shown = ", ".join(fields[:_SHOWN]) + (f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else "")
     prompt, answer = _proposed(fields)
     return (
-        f"{name}: no known format fits its rows, which have the fields {shown or '(none)'}; say in recipe.yaml which "
+        f"{name}: {NOTHING_FITS}, which have the fields {shown or '(none)'}; say in recipe.yaml which "
         f"hold prompt and answer: {{path: {name}, format: mapping, mapping: {{prompt: {prompt}, answer: {answer}}}}}"
     )
 
