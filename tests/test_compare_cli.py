@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from app.cli import main
 from app.cli.render import LINES
+from curation.runs import read_run, write_run
 from curation.workspace import Workspace
 from tests.compared import SUITE, Answer, base_of, build, built, right_at, row, run_of, sit
 from tests.lineage_workspace import write
@@ -216,6 +218,30 @@ def test_looks_at_test_are_counted(here: Workspace, capsys: Capture) -> None:
 def test_mistakes_are_one_line(here: Workspace, capsys: Capture, argv: list[str], message: str) -> None:
     (line,) = [line for line in told(capsys, *argv, code=2) if line.startswith("curate compare:")]
     assert line.startswith(message)
+
+
+@pytest.mark.parametrize("state", ["interrupted", "running"])  # running, and no process at work: it was killed
+def test_a_run_that_did_not_come_to_its_end_is_named_and_no_seed(here: Workspace, capsys: Capture, state: Any) -> None:
+    cut = run_of(here, seed=2)
+    sit(here, cut, right_at(0.6, cut.name), suite=SUITE, arc=arc(0.4))
+    assert told(capsys, "2", "3")[0].startswith("v2 (2 seeds) is better than experiment_002 (v1)")
+    write_run(cut, replace(read_run(cut), state=state))
+    resume = "curate train --resume experiment_004"
+    found = told_json(capsys, "2", "3")
+    assert [one["run"] for one in found["b"]["models"]] == ["experiment_003"]
+    assert found["notes"] == [f"experiment_004, another seed, is left out: it is interrupted; {resume}"]
+    lines = told(capsys, "2", "4")
+    assert lines[0].startswith("experiment_004 (v2, interrupted) is better than experiment_002 (v1)")
+    assert lines[1] == (
+        "claim: these models differ; experiment_004 was not trained to its end: nothing on data, settings or seeds"
+    )
+    assert f"note: experiment_004 is interrupted, not trained to its end; {resume}" in lines
+    assert told_json(capsys, "3", "4")["noise_floor"] is None
+    (line,) = [one for one in told(capsys, "2", "3,4", code=2) if one.startswith("curate compare:")]
+    assert line == (
+        'curate compare: "3,4": experiment_004 is interrupted, which is no seed of a training that came to its end; '
+        f"{resume}, or leave it out"
+    )
 
 
 def test_a_damaged_run_that_is_on_no_side_is_left_out_and_said(here: Workspace, capsys: Capture) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,21 @@ def test_old_and_missing_packages(tmp_path: Path) -> None:
                           env={**os.environ, "PYTHONPATH": path}, cwd=Path(__file__).parent.parent)  # fmt: skip
     assert "packages broken orjson 1.0 is installed, >=3.13 is needed" in done.stdout
     assert "extra app broken altair 3.0 is installed, >=6.0 is needed" in done.stdout
+
+
+def test_every_extra_of_the_package_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`all` is the sum of the others, and `dev` is for working on the program itself."""
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    told = [f"{line}; extra == '{name}'" for name, lines in extras.items() for line in lines]
+    monkeypatch.setattr("curation.doctor.surroundings.requires", lambda name: told)
+    found = {one.about.removeprefix("extra "): one for one in environment_checks() if one.about.startswith("extra ")}
+    assert set(found) == set(extras) - {"all", "dev"}
+    assert "older than" not in "".join(one.told for one in found.values())
+    monkeypatch.setattr("curation.doctor.surroundings.requires", lambda name: told[:1])
+    (login,) = [one for one in environment_checks() if one.about == "extra login"]
+    assert (login.level, login.told) == ("note", "what was installed here is older than this program")
+    assert login.todo == 'pip install -c constraints.txt "curate[login]"'
 
 
 def test_an_extra_that_is_not_there_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

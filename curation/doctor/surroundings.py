@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from curation.doctor.finding import Finding
 
 _PYTHON: Final = (3, 11)
-_EXTRAS: Final = ("train", "eval", "app", "lm-eval", "sentencepiece")
+_EXTRAS: Final = ("train", "eval", "app", "login", "lm-eval", "sentencepiece")  # `all` is their sum
 _OFFLINE: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HOME")
 _NATIVE_BF16: Final = 8.0  # CUDA capability; below, bf16 is emulated
 _ASKED: Final = "name,driver_version,memory.total,memory.free,compute_cap"
@@ -68,7 +68,9 @@ def _packages(wanted: Mapping[str, list[Requirement]]) -> Iterator[Finding]:
     for extra in _EXTRAS:
         missing, old = _judged(wanted.get(extra, ()))
         install = f'pip install -c constraints.txt "curate[{extra}]"'
-        if old:
+        if extra not in wanted:
+            yield Finding(f"extra {extra}", "note", "what was installed here is older than this program", install)
+        elif old:
             yield Finding(f"extra {extra}", "broken", "; ".join([*old, *_missing(missing)]), install)
         elif missing:
             yield Finding(f"extra {extra}", "note", "; ".join(_missing(missing)), install)

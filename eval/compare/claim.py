@@ -30,6 +30,10 @@ class Claim:
 
 def claim(a: Side, b: Side, decided: bool) -> Claim:
     """What the difference between the sides speaks of; decided: whether there is one."""
+    if cut := [*a.unfinished, *b.unfinished]:
+        ends = "was not trained to its end" if len(cut) == 1 else "were not trained to their ends"
+        said = f"{' and '.join(cut)} {ends}: nothing on data, settings or seeds"
+        return Claim("models", f"these models differ; {said}" if decided else f"on these models; {said}")
     several = [len(side.models) > 1 for side in (a, b)]
     if not any(several):
         return Claim(

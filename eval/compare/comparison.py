@@ -22,7 +22,7 @@ from eval.compare.gates import Check, checks
 from eval.compare.judged import judged, with_verdicts
 from eval.compare.measures import Draws, Table
 from eval.compare.sheet import Sheet, sheet
-from eval.compare.sides import BASE, Model, Part, Side, asking, base_part, same_training, unreadable
+from eval.compare.sides import BASE, Model, Part, Side, asking, base_part, not_to_the_end, same_training, unreadable
 from eval.compare.trade_off import Trade, trade_off
 from eval.compare.trained import Bools, Exposure
 from eval.measuring import Trust
@@ -87,7 +87,7 @@ def compare(
     sit: Sit | None = None,
 ) -> Comparison:
     """ConfigError where a side was not evaluated, or otherwise than the other; DataError where no item is left."""
-    exposure, notes = Exposure(store), unreadable(experiments)
+    exposure, notes = Exposure(store), [*not_to_the_end(experiments, sides), *unreadable(experiments)]
     exam, sheets = _answered(experiments.parent, sides, exposure, settings, ask, notes)
     a, b = _tables(exam, sides, sheets, settings, notes)
     main = measures.primary(exam, a, b, settings.draws)

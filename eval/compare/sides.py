@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curation.errors import ConfigError, CurateError
-from curation.runs import Run, damaged_runs, read_run, readable_runs, resolve_run
+from curation.runs import Run, damaged_runs, read_run, readable_runs, resolve_run, state_now
 from eval.folder import EvalFolder, evals
 
 BASE: Final = "base"
@@ -39,6 +39,12 @@ class Part:
     @property
     def is_trained(self) -> bool:
         return self.run.kind == "training"
+
+    @property
+    def unfinished(self) -> str:
+        """Of a training that did not come to its end: interrupted, or running."""
+        state = state_now(self.folder, self.run) if self.is_trained else "done"
+        return "" if state == "done" else state
 
     @property
     def version(self) -> str | None:
@@ -95,7 +101,7 @@ class Side:
 
     @property
     def label(self) -> str:
-        """`base`, `experiment_003 (v2)`, `v2 (3 seeds)`, `v2 (5 folds)`."""
+        """`base`, `experiment_003 (v2)`, `experiment_003 (v2, interrupted)`, `v2 (3 seeds)`, `v2 (5 folds)`."""
         first = self.models[0]
         if self.is_base:
             return BASE
@@ -106,7 +112,13 @@ class Side:
         if len(first.parts) > 1:
             return f"{first.version_name} ({len(first.parts)} folds)"
         told = first.version_name or first.parts[0].run.settings.get("name")
-        return f"{first.name} ({told})" if told else first.name
+        said = ", ".join(filter(None, [told, first.parts[0].unfinished]))
+        return f"{first.name} ({said})" if said else first.name
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Runs that were not trained to their end; they stand alone, for they are no seed of a training."""
+        return [part.name for model in self.models for part in model.parts if part.unfinished]
 
 
 def chosen(experiments: Path, refs: Sequence[str], *, alone: bool = False, pooled: bool = False) -> tuple[Side, Side]:
@@ -147,7 +159,11 @@ def asking(sides: Sequence[Side], suite: str | None = None) -> str:
 
 
 def same_training(one: Part, other: Part) -> bool:
-    """Whether two runs differ in nothing but their training seed."""
+    """Whether two runs differ in nothing but their training seed, and both came to their end."""
+    return not one.unfinished and not other.unfinished and _alike(one, other)
+
+
+def _alike(one: Part, other: Part) -> bool:
     return (
         one.is_trained
         and other.is_trained
@@ -195,6 +211,12 @@ def _named(experiments: Path, ref: str) -> list[Part]:
 
 def _check_seeds(ref: str, parts: Sequence[Part]) -> None:
     """Several runs make a side only as seeds of one training."""
+    cut = next((part for part in parts if part.unfinished), None)
+    if cut is not None and len(parts) > 1:
+        raise ConfigError(
+            f'"{ref}": {cut.name} is {cut.unfinished}, which is no seed of a training that came to its end; '
+            f"{_go_on(cut)}, or leave it out"
+        )
     for part in parts[1:]:
         if not same_training(parts[0], part):
             raise ConfigError(
@@ -205,6 +227,29 @@ def _check_seeds(ref: str, parts: Sequence[Part]) -> None:
         if twin.name != part.name:
             seeds = ", ".join(map(str, part.run.seeds))
             raise ConfigError(f'"{ref}": {twin.name} and {part.name} have the same seed, {seeds}; leave one out')
+
+
+def _go_on(part: Part) -> str:
+    at_work = part.unfinished == "running"
+    return f"wait for it (curate runs show {part.name})" if at_work else f"curate train --resume {part.name}"
+
+
+def not_to_the_end(experiments: Path, sides: Sequence[Side]) -> list[str]:
+    """One line for each run that is compared as it stood when its training stopped, and for each other seed of these
+    trainings that is left out for it."""
+    parts = [part for side in sides for model in side.models for part in model.parts]
+    cut = [one for one in _unfinished(experiments) if any(_alike(one, part) for part in parts)]
+    names = {part.name for part in parts}
+    mine = [
+        f"{one.name} is {one.unfinished}, not trained to its end; {_go_on(one)}" for one in cut if one.name in names
+    ]
+    rest = [one for one in cut if one.name not in names and _evaluated(one)]
+    return mine + [f"{one.name}, another seed, is left out: it is {one.unfinished}; {_go_on(one)}" for one in rest]
+
+
+def _unfinished(experiments: Path) -> list[Part]:
+    parts = (Part(folder, run) for folder, run in readable_runs(experiments) if run.state != "done")
+    return [part for part in parts if part.unfinished]
 
 
 def _family(experiments: Path, part: Part) -> list[Part]:
