@@ -22,6 +22,9 @@ from reports.sections import data
 from reports.tables import data as tables
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+# What the two loaders do was read in LLaMA-Factory (data/README.md at 2ad9871, parser.py at 85b0f31, converter.py at
+# 02e2fb3) and axolotl (conversation.qmd at 5035f0f, chat_template.py at 01f6a5c, user_defined.py at 0e0b6f1,
+# schemas/datasets.py at 07e83ab).
 # All of them: LLaMA-Factory takes a tag that an entry with `tags` leaves out for none, not for its default.
 _MESSAGES: Final = {
     **{"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"},
@@ -109,6 +112,10 @@ class Parts(NamedTuple):
     turns_of_tools: bool = False
     tools: bool = False  # definitions of tools, a column of their own
 
+    @property
+    def any_tools(self) -> bool:
+        return self.turns_of_tools or self.tools
+
 
 def parts_of(version: Version) -> dict[str, Parts]:
     """By split, for each is a file of its own."""
@@ -129,10 +136,14 @@ def _parts(table: Any) -> Parts:
 
 
 def llama_factory(manifest: Manifest, title: str, parts: Mapping[str, Parts]) -> dict[str, Any]:
-    """The entries of dataset_info.json, one a split with rows."""
+    """The entries of dataset_info.json, one a split with rows.
+
+    None for messages with tools: its sharegpt reads neither calls nor a list of tools, and its openai, which
+    data/README.md does not name, stops at a message without calls beside one with them and adds a system text.
+    """
     found = {}
     for file in manifest.files:
-        if file.rows:
+        if file.rows and not (manifest.format == "messages" and parts[file.split].any_tools):
             found[f"{title}-{file.split}".replace(" ", "-")] = {
                 "file_name": file.path,
                 **_columns(manifest.format, parts[file.split]),
@@ -143,9 +154,8 @@ def llama_factory(manifest: Manifest, title: str, parts: Mapping[str, Parts]) ->
 def _columns(layout: str, parts: Parts) -> Mapping[str, Any]:
     """A column that the file has not would be an error there, so each is named only where it is."""
     tools = {"tools": "tools"} if parts.tools else {}
-    if layout == "messages":  # only what it calls openai reads tool_calls
-        kind = "openai" if parts.tools or parts.turns_of_tools else "sharegpt"
-        return {"formatting": kind, "columns": {"messages": "messages", **tools}, "tags": _MESSAGES}
+    if layout == "messages":
+        return {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": _MESSAGES}
     if layout == "sharegpt":
         return {"formatting": "sharegpt", "columns": {"messages": "conversations", **tools}, "tags": _SHAREGPT}
     if layout == "alpaca":
@@ -160,14 +170,15 @@ def _columns(layout: str, parts: Parts) -> Mapping[str, Any]:
 def axolotl(manifest: Manifest, parts: Mapping[str, Parts]) -> list[dict[str, Any]]:
     """Entries of `datasets:`; the split train alone, the others are for measuring.
 
-    None for rows that its loaders would lose parts of without a word: Alpaca's system text and history, ShareGPT's
-    calls of tools.
+    None for rows that its loaders would lose parts of without a word, Alpaca's system text and history, ShareGPT's
+    calls of tools, or stop at: tools and calls as JSON text, where it wants lists.
     """
     train = [file for file in manifest.files if file.split == "train" and file.rows]
     told = parts["train"] if train else Parts()
     if manifest.format == "alpaca" and (told.system or told.history):
         return []
-    if manifest.format == "sharegpt" and told.turns_of_tools:
+    as_text = manifest.format == "sharegpt" or any(_kind(file.path) == "parquet" for file in train)
+    if as_text and told.any_tools:
         return []
     return [{"path": file.path, "ds_type": _kind(file.path), **_axolotl(manifest.format)} for file in train]
 
@@ -187,7 +198,8 @@ def _axolotl(layout: str) -> Mapping[str, Any]:
         return {"type": "alpaca"}
     if layout == "prompt_completion":
         fields = {"field_instruction": "prompt", "field_output": "completion"}
-        return {"type": {**fields, "format": "{instruction}", "no_input_format": "{instruction}"}}
+        asked = "{instruction}\n"  # nothing else parts a question from its answer there
+        return {"type": {**fields, "format": asked, "no_input_format": asked}}
     return {"type": "completion", "field": "text"}
 
 
@@ -211,10 +223,23 @@ def _document(
             [
                 Code(files["dataset_info.json"], "LLaMA-Factory, dataset_info.json:"),
                 Code(files["axolotl.yaml"], "axolotl:"),
+                *_left_out(version, manifest),
             ],
         ),
     ]
     return Document(title, [Text(dataset_words.about(version, manifest))], sections)
+
+
+def _left_out(version: Version, manifest: Manifest) -> list[Block]:
+    """Why a trainer has no entry, and what to export for it."""
+    parts = parts_of(version)
+    lines = []
+    if any(file.rows for file in manifest.files) and not llama_factory(manifest, "", parts):
+        lines.append("LLaMA-Factory has no entry: it reads tools from ShareGPT alone; curate export --format sharegpt.")
+    if parts.get("train") and not axolotl(manifest, parts):
+        other = "messages as JSON lines; curate export --format messages --container jsonl"
+        lines.append(f"axolotl has no entry: its loader for this layout loses parts of these rows. It reads {other}.")
+    return [Text(line, "note") for line in lines]
 
 
 def _licence(version: Version, licence: str | None) -> list[Block]:

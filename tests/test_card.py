@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from app.cli import main
-from curation.library import open_store
+from curation.library import Version, open_store
 from curation.runs import read_run, write_run
 from curation.workspace import Workspace, init_workspace
 from eval.folder import EvalFolder
-from reports.dataset_card import Parts, axolotl, exported, llama_factory, parts_of
+from reports.dataset_card import Parts, axolotl, dataset_card, exported, llama_factory, parts_of
 from reports.licences import conflicts, llama_licence, own_licence
 from tests.compared import base_of, built, right_at, run_of
 from tests.reported import arc, evaluated
@@ -302,6 +303,75 @@ def named(entry: dict[str, Any], line: dict[str, Any]) -> set[Any]:
     if entry["type"] == "alpaca":
         return {"instruction"}
     return {entry.get("field_messages"), *(entry["type"].values() if isinstance(entry["type"], dict) else ())}
+
+
+def with_tools(root: Path) -> Version:
+    """Forty calls of a tool with their results, as an export of ShareGPT can say them."""
+    call = {"type": "function", "function": {"name": "reset", "arguments": '{"machine": "F6"}'}}
+    lines = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Reset the press number {n * 7919}, please."},
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "content": f"done {n}"},
+                {"role": "assistant", "content": f"Press {n * 7919} is reset."},
+            ],
+            "tools": [{"type": "function", "function": {"name": "reset", "parameters": {"type": "object"}}}],
+        }
+        for n in range(40)
+    ]
+    (root / "calls.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    init_workspace(root, [str(root / "calls.jsonl")])
+    (root / "recipe.yaml").write_text(
+        yaml.safe_dump(
+            {"sources": [{"path": "calls.jsonl"}], "near": {"action": "off"}, "filters": {"echo": {"action": "off"}}}
+        )
+    )
+    assert main(["build", "-C", str(root)]) == 0
+    return open_store(root).version("v1")
+
+
+@pytest.mark.parametrize(
+    ("layout", "container", "factory", "axolotl_too"),
+    [
+        ("messages", "jsonl", False, True),
+        ("messages", "parquet", False, False),
+        ("sharegpt", "jsonl", True, False),
+        ("sharegpt", "parquet", True, False),
+    ],
+)
+def test_trainers_have_an_entry_for_tools_only_where_they_read_them(
+    tmp_path: Path, layout: str, container: str, factory: bool, axolotl_too: bool
+) -> None:
+    version = with_tools(tmp_path)
+    out = tmp_path / "out"
+    version.export(out, layout=layout, container=container)
+    manifest, parts = exported(version, out), parts_of(version)
+    entries = llama_factory(manifest, "t", parts)
+    assert bool(entries) is factory
+    assert bool(axolotl(manifest, parts)) is axolotl_too
+    card = dataset_card(version, out)["README.md"]
+    assert ("LLaMA-Factory has no entry" in card) is not factory
+    assert ("axolotl has no entry" in card) is not axolotl_too
+    for entry in entries.values():  # as its sharegpt reads a row: sides by turns, and a text of tools
+        tags, columns = entry["tags"], entry["columns"]
+        path = out / entry["file_name"]
+        jsonl = container == "jsonl"
+        rows = [*map(json.loads, path.read_text().splitlines())] if jsonl else pq.read_table(path).to_pylist()
+        for row in rows:
+            asks, says = (tags["user_tag"], tags["observation_tag"]), (tags["assistant_tag"], tags["function_tag"])
+            roles = [turn[tags["role_tag"]] for turn in row[columns["messages"]]]
+            assert len(roles) % 2 == 0
+            assert all(role in (asks, says)[at % 2] for at, role in enumerate(roles))
+            assert json.loads(row[columns["tools"]])
+
+
+def test_a_question_is_parted_from_its_answer_for_axolotl(made: Workspace, tmp_path: Path) -> None:
+    version = open_store(made.root).version("v1")
+    version.export(tmp_path / "p", layout="prompt_completion")
+    (entry,) = axolotl(exported(version, tmp_path / "p"), parts_of(version))
+    assert entry["type"]["format"].format(instruction="Why?") + "So." == "Why?\nSo."
+    assert entry["type"]["no_input_format"] == entry["type"]["format"]
 
 
 def test_alpaca_with_a_history_has_no_axolotl_entry_that_would_lose_it(made: Workspace, tmp_path: Path) -> None:
