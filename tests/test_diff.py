@@ -313,6 +313,26 @@ def test_nothing_changed(store: Store) -> None:
     assert command.lines(diff(store, "v2", "v2"), Screen())[1:] == ["the same rows in the same splits"]
 
 
+def test_a_change_of_the_sources_is_told_by_their_names(tmp_path: Path) -> None:
+    one, two, three = ({"path": f"raw/{name}.jsonl"} for name in ("one", "two", "three"))
+    made = workspace(tmp_path, [line(n) for n in range(12)], sources=[one, two], id_field="id")
+    for at, name in enumerate(("one", "two", "three")):
+        write(tmp_path, [line(n) for n in range(at * 9, at * 9 + 9)], f"{name}.jsonl")
+    build(made)
+    recipe = yaml.safe_load(made.recipe_path.read_text())
+    for sources in ([{**two, "priority": 1}, one], [{**two, "priority": 1}, three]):
+        made.recipe_path.write_text(yaml.safe_dump({**recipe, "sources": sources}))
+        build(made)
+    store = store_of(made)
+    assert command.lines(diff(store, "v1", "v2"), Screen())[1:] == [
+        "settings: raw/two.jsonl priority 0 -> 1, sources in another order",
+        "the same rows in the same splits",
+    ]
+    told = command.lines(diff(store, "v2", "v3"), Screen())
+    assert told[1] == "settings: source raw/three.jsonl added, source raw/one.jsonl left out"
+    assert "added: new source 9" in told
+
+
 def test_a_tokenizer_counts_tokens_or_is_refused(store: Store, tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
 

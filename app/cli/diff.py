@@ -24,6 +24,7 @@ _SPLITS: Final = ("train", "validation", "test")
 _SHOWN_REASONS: Final = 5
 _SHOWN_GROUPS: Final = 4
 _SHOWN_SETTINGS: Final = 3
+_SAME: Final = "the same rows in the same splits"
 
 
 def add_parser(parser: Parser) -> None:
@@ -98,11 +99,11 @@ def _edit_data(edit: EditedRow) -> dict[str, Any]:
 
 def lines(found: VersionDiff, screen: Screen) -> list[str]:
     """The summary for people, with as many examples as there is room for."""
-    if not found.changes.num_rows and not found.settings():
-        return [_head(found), "the same rows in the same splits"]
+    if not found.changes.num_rows:
+        return [_head(found), *_settings(found), _SAME, *_notes(found)]
     told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found)]
     told += [*_sources(found), *_languages(found)]
-    told += [f"note: {visible(note)}" for note in found.notes[:1]]
+    told += _notes(found)[:1]
     after = [next_commands(*_next(found))]
     room = LINES - len(told) - len(after)
     return [*told[: LINES - len(after)], *_examples(found, screen, room), *after]
@@ -114,13 +115,40 @@ def _head(found: VersionDiff) -> str:
     return f"{old['name']} -> {new['name']}   rows {old['rows']:,} -> {new['rows']:,}   {ids}"
 
 
+def _notes(found: VersionDiff) -> list[str]:
+    return [f"note: {visible(note)}" for note in found.notes]
+
+
 def _settings(found: VersionDiff) -> list[str]:
     from curation.settings import setting_text
 
-    changed = found.settings()
-    said = [visible(f"{name} {setting_text(old)} -> {setting_text(new)}") for name, (old, new) in changed.items()]
+    said: list[str] = []
+    for name, (old, new) in found.settings().items():
+        if name == "sources":
+            said += _changed_sources(old or [], new or [])
+        else:
+            said.append(visible(f"{name} {setting_text(old)} -> {setting_text(new)}"))
     more = ["..."] * (len(said) > _SHOWN_SETTINGS)
     return [clip("settings: " + ", ".join([*said[:_SHOWN_SETTINGS], *more]), 150)] if said else []
+
+
+def _changed_sources(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`source raw/b.csv added`, `raw/a.csv priority 0 -> 1`, or that their order is another."""
+    from curation.settings import setting_text
+
+    old, new = ({str(source["path"]): source for source in sources} for sources in (before, after))
+    said = [f"source {path} added" for path in new if path not in old]
+    said += [f"source {path} left out" for path in old if path not in new]
+    shared = [path for path in new if path in old]
+    for path in shared:
+        one, other = old[path], new[path]
+        said += [
+            f"{path} {name} {setting_text(one.get(name))} -> {setting_text(value)}"
+            for name, value in other.items()
+            if one.get(name) != value
+        ]
+    said += ["sources in another order"] * (shared != [path for path in old if path in new])
+    return [visible(one) for one in said]
 
 
 def _sizes(found: VersionDiff) -> tuple[Sequence[str], list[list[Cell]]]:
@@ -229,9 +257,11 @@ def _is(found: VersionDiff, change: str) -> Any:
 
 def full(found: VersionDiff, screen: Screen) -> list[str]:
     """Every change; edited rows turn by turn."""
+    if not found.changes.num_rows:
+        return [_head(found), *_settings(found), _SAME, *_notes(found)]
     told = [_head(found), *_settings(found), *table(*_sizes(found), screen=screen), *_whys(found)]
     told += [*_sources(found), *_languages(found)]
-    told += [f"note: {visible(note)}" for note in found.notes]
+    told += _notes(found)
     for change in ("added", "removed", "moved"):
         told += _listed(found, found.changes.filter(_is(found, change)), screen)
     for edit in found.edits():
