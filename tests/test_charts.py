@@ -88,3 +88,14 @@ def test_a_slice_says_its_share_and_whether_it_stands_out() -> None:
     picture = str(vl_convert.vegalite_to_svg(heat_map(pd.DataFrame(rows, columns=columns)).to_json()))
     said = re.findall(r'<text[^>]*fill="(\w+)"[^>]*>(\d+%[ *]*)</text>', picture)
     assert sorted(said) == [("black", "6%"), ("white", "80% *")]
+
+
+def test_the_colours_of_a_legend_are_those_of_the_lines() -> None:
+    from reports.charts.tags import trend
+
+    rows = [(run, "v1", tag, 0.2, 0.1, 0.3, 6, 30) for run in ("one", "two") for tag in ("wrong fact", "off topic")]
+    columns = ["run", "version", "tag", "share", "low", "high", "hits", "n"]
+    picture = str(vl_convert.vegalite_to_svg(trend(pd.DataFrame(rows, columns=columns)).to_json()))
+    legend = re.findall(r'role-legend-symbol".*?</g>', picture)
+    assert len(legend) == 2
+    assert not any(re.search(r'opacity="0?\.\d', symbol) for symbol in legend)

@@ -92,7 +92,8 @@ class TestRuns:
     def test_the_playground_offers_trained_runs(self) -> None:
         found = screen("playground")
         assert found.selectbox(key="run").options == ["experiment_003", "experiment_002"]
-        assert found.button(key="answer").disabled
+        found.button(key="answer").click().run()  # what was typed last would come with this click
+        assert "Write a prompt first." in told(found)
 
 
 def test_one_run_alone_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

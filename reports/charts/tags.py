@@ -53,7 +53,7 @@ def trend(table: pd.DataFrame) -> Any:
     order = list(dict.fromkeys(table["run"]))
     base = alt.Chart(table).encode(
         x=alt.X("run:O", sort=order, title=None, axis=alt.Axis(labelAngle=-20)),
-        color=alt.Color("tag:N", title=None),
+        color=alt.Color("tag:N", title=None, legend=alt.Legend(symbolOpacity=1)),  # not that of the intervals
     )
     points = base.mark_line(point=True).encode(
         y=alt.Y("share:Q", title="share of outputs", axis=alt.Axis(format="%")),

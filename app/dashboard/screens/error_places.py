@@ -48,9 +48,17 @@ def over_runs(folder: EvalFolder) -> None:
         return
     kind = table["kind"].mode()[0]
     part = table[table["kind"] == kind]
-    often = part.groupby("tag")["share"].max().nlargest(_MOST_TAGS).index
-    st.caption(f"{'rules, of all outputs' if kind == 'rule' else 'people, of random draws'}; the most frequent tags")
-    charted(charts.trend(part[part["tag"].isin(often)]), table, "trend")
+    highest = part.groupby("tag")["share"].max()
+    often = highest[highest > 0].nlargest(_MOST_TAGS).index
+    shown = part[part["tag"].isin(often)]
+    if shown.empty:
+        st.info("No output of these runs has a tag.")
+        return
+    whole = len(shown) == len(often) * table["run"].nunique()
+    ends = "" if whole else "; a run without a point: nobody gave the tag there, or looked for it"
+    who = "rules, of all outputs" if kind == "rule" else "people, of random draws"
+    st.caption(f"{who}; the most frequent tags{ends}")
+    charted(charts.trend(shown), table, "trend")
 
 
 def _exam(folder: EvalFolder) -> object:

@@ -36,8 +36,12 @@ def show() -> None:
     systems = variants(st.text_area(told, key="system", height=96))
     prompt = st.text_area("prompt", key="prompt")
     longest = int(st.number_input("tokens at most", 1, 2048, 128, key="longest"))
-    if st.button("answer", key="answer", disabled=not prompt.strip()):
-        _answer(name, prompt, systems, longest)
+    # Never disabled: what was typed last arrives with the click, which a disabled button would swallow.
+    if st.button("answer", key="answer"):
+        if prompt.strip():
+            _answer(name, prompt, systems, longest)
+        else:
+            st.info("Write a prompt first.")
     _said()
 
 

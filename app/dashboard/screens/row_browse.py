@@ -63,7 +63,7 @@ def _asked(known: dict[str, list[str]]) -> Asked:
 def _paged(first: Page, version: Version, asked: Asked) -> pd.DataFrame:
     left, right = st.columns([1, 4], vertical_alignment="bottom")
     number = numbered(left, f"page of {first.pages:,}", first.pages, "page")
-    right.text(f"{first.total:,} units, {PAGE} a page")
+    right.text(f"{first.total:,} units, {PAGE} a page; choose one to see why")
     found = first if number == 1 else page(version, asked, number)
     table: pd.DataFrame = found.units.to_pandas()
     return table
