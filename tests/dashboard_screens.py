@@ -20,7 +20,7 @@ def dashboard_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksp
 
     monkeypatch.setenv(place.VARIABLE, str(root))
     held: list[Any] = [place.here, place.journal, place._opened]
-    held += [comparing._compared, row_story._tables, version_diff._diff]
+    held += [comparing._compared, comparing._headline, row_story._tables, version_diff._diff]
     for cached in held:
         cached.cache_clear()
     yield open_workspace(root)

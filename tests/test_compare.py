@@ -15,7 +15,7 @@ from curation.runs import new_run_folder, read_run, write_run
 from curation.workspace import Workspace
 from eval.compare.changed_rows import data_diff
 from eval.compare.claim import needed
-from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.comparison import Comparison, Settings, compare, headline
 from eval.compare.measures import Draws
 from eval.compare.sides import chosen
 from eval.folder import EvalFolder
@@ -45,8 +45,13 @@ def here(two_versions: Workspace, tmp_path: Path) -> Workspace:
 
 
 def compared(here: Workspace, *refs: str, settings: Settings = QUICK, **how: Any) -> Comparison:
+    """The comparison; its headline alone says the same."""
     experiments = here.root / "experiments"
-    return compare(experiments, chosen(experiments, refs, **how), store_of(here), settings)
+    asked = (experiments, chosen(experiments, refs, **how), store_of(here), settings)
+    found, alone = compare(*asked), headline(*asked)
+    whole, part = ((one.primary, one.claim, one.labels, one.exam.left_out) for one in (found, alone))
+    assert repr(whole) == repr(part)  # NaN is not itself
+    return found
 
 
 def pair(here: Workspace, first: float, second: float, **how: Any) -> Comparison:

@@ -40,6 +40,12 @@ class TestRuns:
         assert "experiment_003 (v2) is better than experiment_002 (v1)" in told(found)
         assert "curate tag" in told(found)
 
+    def test_the_overview_makes_no_whole_comparison(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from app.dashboard import comparing
+
+        monkeypatch.setattr(comparing, "compare", None)
+        assert "is better than base on token_f1" in told(screen("overview"))
+
     def test_curves_of_the_runs_that_a_link_names(self) -> None:
         found = screen("curves", runs="experiment_002")
         assert found.multiselect(key="runs").value == ["experiment_002"]

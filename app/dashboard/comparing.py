@@ -8,7 +8,8 @@ from app.dashboard.place import evaluations, here, journal, place
 from curation.runs import read_run, readable_runs
 from curation.store import Store, open_store
 from curation.store.tags import last_event
-from eval.compare.comparison import Comparison, Settings, compare
+from eval.compare.comparison import Comparison, Headline, Settings, compare
+from eval.compare.comparison import headline as decided
 from eval.compare.sides import BASE, chosen
 from eval.folder import EvalFolder
 from eval.review.scores import scores_of
@@ -18,8 +19,12 @@ _FLIPS = 50
 
 def comparison(first: str, second: str, suite: str | None = None) -> Comparison:
     """`second` against `first`, runs or base; CurateError where they cannot be compared."""
-    known = (*(one.name for one in evaluations()), str(last_event(journal())))
-    return _compared(first, second, suite, known)
+    return _compared(first, second, suite, _known())
+
+
+def headline(first: str, second: str) -> Headline:
+    """The verdict of the same comparison alone."""
+    return _headline(first, second, _known())
 
 
 def comparable() -> list[str]:
@@ -41,6 +46,18 @@ def latest_pairs(done: list[EvalFolder]) -> list[tuple[str, str]]:
     pairs = [(BASE, name)] if any(one.kind == "base" for _, one in runs) else []
     others = [other for other, one in trained if (one.version or {}).get("id") != (run.version or {}).get("id")]
     return [*pairs, *((other, name) for other in others[-1:])]
+
+
+def _known() -> tuple[str, ...]:
+    """What has been evaluated and judged so far."""
+    return (*(one.name for one in evaluations()), str(last_event(journal())))
+
+
+@lru_cache(maxsize=8)
+def _headline(first: str, second: str, known: tuple[str, ...]) -> Headline:
+    at = place()
+    sides = chosen(at.experiments, [first, second])
+    return decided(at.experiments, sides, _store(), Settings(people=scores_of(at, here().root)))
 
 
 @lru_cache(maxsize=8)

@@ -6,8 +6,8 @@ from typing import Final
 
 import streamlit as st
 
-from eval.compare.comparison import Comparison
-from reports.sections.verdict import summary_of
+from eval.compare.comparison import Comparison, Headline
+from reports.sections.verdict import lead, summary_of
 from reports.visible import visible
 
 _MARKS: Final = {
@@ -18,18 +18,18 @@ _MARKS: Final = {
 }
 
 
-def verdict(found: Comparison, *, short: bool = False) -> None:
-    """The sentence and its claim; with the exam and the benchmarks unless `short`."""
-    first, claim, *rest = summary_of(found)
+def verdict(found: Comparison | Headline) -> None:
+    """The sentence and its claim; of a whole comparison with the exam and the benchmarks."""
+    first, *rest = lead(found) if isinstance(found, Headline) else summary_of(found)
     with st.container(border=True):
         st.markdown(_mark(found))
         st.text(visible(first.text))
         st.caption("what this rests on")
-        for line in [claim] if short else [claim, *rest]:
+        for line in rest:
             st.text(visible(line.text))
 
 
-def _mark(found: Comparison) -> str:
+def _mark(found: Comparison | Headline) -> str:
     said = found.primary.verdict
     tone = {"better": "good", "worse": "bad", "cannot tell": "note"}.get(said, "plain")
     return _MARKS[tone].replace("[same]", f"[{said}]") if tone == "plain" else _MARKS[tone]

@@ -49,6 +49,21 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """What a comparison decides, b against a: as `Comparison` says it, without all that this does not rest on."""
+
+    a: Side
+    b: Side
+    exam: Exam
+    claim: Claim
+    primary: Difference
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        return _labels(self.a, self.b)
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """b against a. All but the primary metric (others, slices, benchmarks, baselines) is one family under Holm."""
 
@@ -71,11 +86,15 @@ class Comparison:
 
     @property
     def labels(self) -> tuple[str, str]:
-        """What the sides are called beside each other: by their runs where both come from one version."""
-        if self.a.label != self.b.label:
-            return self.a.label, self.b.label
-        first, second = (", ".join(model.name for model in side.models) for side in (self.a, self.b))
-        return first, second
+        return _labels(self.a, self.b)
+
+
+def _labels(a: Side, b: Side) -> tuple[str, str]:
+    """What the sides are called beside each other: by their runs where both come from one version."""
+    if a.label != b.label:
+        return a.label, b.label
+    first, second = (", ".join(model.name for model in side.models) for side in (a, b))
+    return first, second
 
 
 def compare(
@@ -110,7 +129,7 @@ def compare(
     return Comparison(
         *sides,
         exam,
-        claim(*sides, main.verdict not in ("cannot tell", "same within the margin")),
+        _claim(sides, main),
         main,
         others,
         parts,
@@ -126,14 +145,26 @@ def compare(
     )
 
 
-def gates(experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings) -> list[Check]:
-    """The checks of `compare`, without all that they do not rest on."""
+def headline(experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings) -> Headline:
+    """The verdict of `compare` and what it speaks of; errors are those of the metric that decides."""
     notes = list[str]()
     exam, sheets = _answered(experiments.parent, sides, Exposure(store), settings, None, notes)
     exam = replace(exam, suite=exam.suite.deciding)
-    fewest = fewest_clusters(sides)
-    main = careful(measures.primary(exam, *_tables(exam, sides, sheets, settings, notes), settings.draws), fewest)
-    return checks(exam.suite, main, benchmarked(*sides, exam.suite.gates.arc_margin, settings.draws, notes), fewest)
+    tables = _tables(exam, sides, sheets, settings, notes)
+    main = careful(measures.primary(exam, *tables, settings.draws), fewest_clusters(sides))
+    return Headline(*sides, exam, _claim(sides, main), main)
+
+
+def gates(experiments: Path, sides: tuple[Side, Side], store: Store | None, settings: Settings) -> list[Check]:
+    """The checks of `compare`, without all that they do not rest on."""
+    found = headline(experiments, sides, store, settings)
+    suite = found.exam.suite
+    scores = benchmarked(*sides, suite.gates.arc_margin, settings.draws, [])
+    return checks(suite, found.primary, scores, fewest_clusters(sides))
+
+
+def _claim(sides: tuple[Side, Side], main: Difference) -> Claim:
+    return claim(*sides, main.verdict not in ("cannot tell", "same within the margin"))
 
 
 def _answered(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from eval.compare.comparison import Comparison
+from eval.compare.comparison import Comparison, Headline
 from reports.cells import number
 from reports.document import Text
 from reports.sections.subject import Subject
@@ -20,8 +20,7 @@ def summary(of: Subject) -> list[Text]:
 
 def summary_of(found: Comparison) -> list[Text]:
     """The verdict, what it speaks of, the exam, and each benchmark."""
-    (a, b), main = found.labels, found.primary
-    lines = [Text(sentence(a, b, main), tone(main.verdict)), Text(f"What this speaks of: {found.claim.words}.")]
+    lines = lead(found)
     lines += [Text(found.exam.suite.about)] if found.exam.suite.about else []
     lines.append(Text(exam(found)))
     for one in found.benchmarks:
@@ -30,6 +29,12 @@ def summary_of(found: Comparison) -> list[Text]:
         values = f"{number(one.diff.value_a)} -> {number(one.diff.value_b)}, {change(one.diff)}, {one.diff.n:,} items"
         lines.append(Text(f"{one.name}, {one.metric}: {values}: {words}.", tone(one.no_loss)))
     return lines
+
+
+def lead(found: Comparison | Headline) -> list[Text]:
+    """The verdict, and what it speaks of."""
+    (a, b), main = found.labels, found.primary
+    return [Text(sentence(a, b, main), tone(main.verdict)), Text(f"What this speaks of: {found.claim.words}.")]
 
 
 def exam(found: Comparison) -> str:

@@ -94,7 +94,7 @@ def _verdicts(done: list[EvalFolder]) -> None:
         st.info("Nothing to compare yet: evaluate a run and its base. In a terminal: curate eval")
         return
     # Loaded when the rest of the page is drawn already.
-    from app.dashboard.comparing import comparison, latest_pairs
+    from app.dashboard.comparing import headline, latest_pairs
     from app.dashboard.verdicts import verdict
 
     pairs = latest_pairs(done)
@@ -103,10 +103,10 @@ def _verdicts(done: list[EvalFolder]) -> None:
     for first, second in pairs:
         try:
             with st.spinner(f"comparing {second} with {first}"):
-                found = comparison(first, second)
+                found = headline(first, second)
         except CurateError as error:
             st.text(f"{first}, {second}: cannot be compared")
             plain(str(error))
             continue
-        verdict(found, short=True)
+        verdict(found)
         link("compare", "the whole comparison", a=first, b=second)
