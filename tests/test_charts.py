@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,10 +21,10 @@ RATES = [
 ]
 
 
-def drawn() -> str:
+def drawn(lines: Sequence[tuple[Any, ...]] = RATES) -> str:
     from reports.charts.tags import rates
 
-    return str(vl_convert.vegalite_to_svg(rates(pd.DataFrame(RATES, columns=list(COLUMNS))).to_json()))
+    return str(vl_convert.vegalite_to_svg(rates(pd.DataFrame(list(lines), columns=list(COLUMNS))).to_json()))
 
 
 def test_an_interval_runs_through_the_middle_of_its_bar() -> None:
@@ -31,6 +33,13 @@ def test_an_interval_runs_through_the_middle_of_its_bar() -> None:
     bars, lines = middles[: len(RATES)], middles[len(RATES) :]
     assert len(lines) == len(RATES)
     assert lines == pytest.approx(bars)
+
+
+def test_a_legend_names_those_who_judged_and_no_others() -> None:
+    assert re.findall(r">(person|rule)</text>", drawn()) == ["person", "rule"]
+    alone = drawn([line for line in RATES if line[1] == "rule"])
+    assert re.findall(r">(person|rule)</text>", alone) == ["rule"]
+    assert "#E69F00" in alone  # a rule's colour, whoever else is there
 
 
 def test_the_most_frequent_tag_comes_first() -> None:

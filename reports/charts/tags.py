@@ -11,6 +11,7 @@ import pandas as pd
 from reports.charts.style import BAR, COLOURS, INK, bars_high, styled, tooltips
 
 STARRED: Final = "* more often than in the rest, at a false discovery rate of 5 %"
+_KINDS: Final = {"person": COLOURS[0], "rule": COLOURS[1]}  # a legend names those that are there
 _FALSE_DISCOVERIES: Final = 0.05
 _DARK: Final = 0.5  # from this share on a cell is so dark that its words are white
 
@@ -20,7 +21,9 @@ def rates(table: pd.DataFrame) -> Any:
     shown = table[table["n"] > 0]
     order = list(shown.groupby("tag")["share"].max().sort_values(ascending=False, kind="stable").index)
     base = alt.Chart(shown).encode(y=alt.Y("tag:N", sort=order, title=None), yOffset=alt.YOffset("kind:N"))
-    colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=["person", "rule"], range=[COLOURS[0], COLOURS[1]]))
+    kinds = {kind: colour for kind, colour in _KINDS.items() if kind in set(shown["kind"])}
+    scale = alt.Scale(domain=list(kinds), range=list(kinds.values()))
+    colour = alt.Color("kind:N", title=None, scale=scale)
     tips = tooltips("tag", "kind", "hits", "n", alt.Tooltip("share:Q", format=".1%"))
     bars = base.mark_bar(opacity=0.8, size=BAR * 0.7).encode(
         x=alt.X("share:Q", title="share of outputs", axis=alt.Axis(format="%")), color=colour, tooltip=tips
