@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import json
 import os
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import ConfigError, DataError, StoreBusyError, StoreError
-from curation.export import check_export, export, export_ledger
+from curation.export import check_export, export, export_ledger, is_ledger
 from curation.export.manifest import read_manifest
 from curation.store import Store
 from tests.store_samples import publish, publish_number, record, tables
@@ -337,3 +339,23 @@ def test_the_ledger(store: Store, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "deep") == ["ledger.parquet"]
     with pytest.raises(ConfigError, match="deep: is a folder; name a file such as"):
         export_ledger(store, "v1", tmp_path / "deep")
+
+
+def test_the_ledger_for_a_spreadsheet(store: Store, tmp_path: Path) -> None:
+    content = tables([record(n) for n in range(3)])
+    lines = content["ledger"].to_pylist()
+    lines[0]["detail"] = '=HYPERLINK("//x")'
+    content["ledger"] = pa.Table.from_pylist(lines, schema=content["ledger"].schema)
+    publish(store, content)
+    path = tmp_path / "ledger.csv"
+    assert export_ledger(store, "v1", path) == 4
+    with path.open(encoding="utf-8", newline="") as file:
+        told = list(csv.DictReader(file))
+    assert [one["verdict"] for one in told] == ["kept", "kept", "kept", "quarantined"]
+    assert [one["reason"] for one in told] == ["", "", "", "bad_json"]
+    assert told[0]["detail"] == '\'=HYPERLINK("//x")'
+    assert is_ledger(path)
+    (tmp_path / "own.csv").write_text("source,unit\n")
+    assert not is_ledger(tmp_path / "own.csv")
+    with pytest.raises(ConfigError, match=r"dropped.txt: a ledger is written as .parquet or .csv; .*dropped.csv"):
+        export_ledger(store, "v1", tmp_path / "dropped.txt")

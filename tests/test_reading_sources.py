@@ -131,6 +131,13 @@ def test_a_wrong_file_is_named_for_what_it_is(content: bytes, message: str, tmp_
         expand([SourceSpec("x.jsonl")], tmp_path)
 
 
+def test_a_workbook_is_to_be_saved_as_csv(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"Fragen.XLSX: is a spreadsheet's own file, .*; save it there as CSV \(UTF-8\)"
+    ):
+        source_of(tmp_path, "Fragen.XLSX", b"PK\x03\x04..")
+
+
 def test_what_is_not_there_is_said_with_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "tickets.jsonl").write_bytes(ROW)
     (tmp_path / "none").mkdir()

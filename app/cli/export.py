@@ -27,7 +27,7 @@ def add_parser(parser: Parser) -> None:
             "curate export",
             "curate export v2 --to out --format alpaca",
             "curate export --template llama2 --skip-refused",
-            "curate export --ledger ledger.parquet",
+            "curate export --ledger ledger.csv",
         ],
     )
     add_ref(command)
@@ -44,7 +44,7 @@ def add_parser(parser: Parser) -> None:
     command.add_argument("--template", metavar="NAME", help=f"export as text, rendered with this: {TEMPLATE_HELP}")
     command.add_argument("--skip-refused", action="store_true", help="leave out rows that the format cannot express")
     command.add_argument(
-        "--ledger", metavar="FILE.parquet", help="write the verdict on every unit to this file instead"
+        "--ledger", metavar="FILE", help="write the verdict on every unit to this file instead: .parquet, or .csv"
     )
 
 

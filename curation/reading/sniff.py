@@ -16,9 +16,11 @@ Layout = Literal["lines", "array", "objects"]
 HEAD: Final = 1 << 16
 
 _TAKE_FILE: Final = "download the file itself (the 'raw' link)"
+_ZIP: Final = b"PK\x03\x04"
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
 _MAGIC: Final = (
     (b"%PDF", "a PDF document", "export its text as JSON lines"),
-    (b"PK\x03\x04", "a zip archive (or an Office file)", "unpack it first"),
+    (_ZIP, "a zip archive (or an Office file)", "unpack it first"),
     (b"\x89PNG", "a PNG image", "name a text file"),
     (b"\xff\xd8\xff", "a JPEG image", "name a text file"),
     (b"GIF8", "a GIF image", "name a text file"),
@@ -76,6 +78,8 @@ def read_head(name: str, path: Path) -> tuple[bytes, Compression]:
 def refuse_wrong_kind(name: str, head: bytes, container: str) -> None:
     """DataError for a file that is plainly something else, saying what it is and what to do."""
     wanted = _WANTED[container]
+    if head.startswith(_ZIP) and name.lower().endswith(_WORKBOOKS):
+        raise DataError(f"{name}: is a spreadsheet's own file, not {wanted}; save it there as CSV (UTF-8)")
     for magic, kind, action in _MAGIC:
         if head.startswith(magic):
             raise DataError(f"{name}: is {kind}, not {wanted}; {action}")
