@@ -11,12 +11,11 @@ from typing import Final
 from curation.facts import KINDS, facts_of
 from eval.metrics.tokens import arrow, unicode_tokens
 from eval.nearest import ShingleIndex
-from eval.neighbours import TrainingRow
+from eval.neighbours import SAME, TrainingRow
 from eval.review.rates import fisher_greater
 from eval.stats.multiple import benjamini_hochberg
 from eval.tags.finding import Prediction, content, stems
 
-_ALIKE: Final = 0.5  # Jaccard of character 5-grams; as between two prompts that a split keeps together
 _SAID: Final = 0.8  # share of what is wrong in an output that a row says; of four words or fewer that is all
 _CODE: Final = KINDS.index("code")
 
@@ -51,7 +50,7 @@ class Lessons:
         self._asked = dict(zip(self._predictions, found, strict=True))
 
     @cached_property
-    def _taught(self) -> dict[str, list[int]]:
+    def taught(self) -> dict[str, list[int]]:
         """Prediction -> the rows that ask the same and say what its reference does not, right or wrong."""
         known: dict[int, set[str]] = {}
         taught = {}
@@ -68,7 +67,7 @@ class Lessons:
         rows: Mapping[str, set[int]] = defaultdict(set)
         for name in self._predictions:
             asked.update({self._rows[i].source for i in self._asked[name]})
-            lessons = self._taught[name] if name in tagged else []
+            lessons = self.taught[name] if name in tagged else []
             taught.update({self._rows[i].source for i in lessons})
             for i in lessons:
                 rows[self._rows[i].source].add(i)
@@ -98,7 +97,7 @@ def same_question(asked: Sequence[str], prompts: Sequence[str]) -> list[list[int
         if facts[i, _CODE]:
             found.append(same.get(keys[i], []))
         else:
-            alike = near["text"][near["similarity"] >= _ALIKE].tolist()
+            alike = near["text"][near["similarity"] >= SAME].tolist()
             found.append([j for j in alike if keys[j] == keys[i]])
     return found
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -13,15 +14,19 @@ import numpy as np
 import orjson
 import pyarrow.compute as pc
 
+from curation.facts import KINDS, facts_of
 from curation.records import sides
 from curation.row_losses import read_row_losses
 from curation.store import Store, VersionInfo
+from eval.metrics.tokens import arrow
 from eval.nearest import ShingleIndex, nearest
 
 if TYPE_CHECKING:
     from eval.tags import Copy, Prediction  # with every rule
 
 NEAREST: Final = 5
+SAME: Final = 0.5  # Jaccard of character 5-grams; as between two prompts that a split keeps together
+_CODE: Final = KINDS.index("code")
 _LEAST: Final = 0.1  # similarity below which two texts are not alike at all
 
 
@@ -44,12 +49,19 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """similarity: the mean of both sides' Jaccard similarities of sequences of five characters."""
+    """similarity: the mean of both sides' Jaccard similarities of sequences of five characters. same: it asks the same,
+    where that was looked at."""
 
     row: TrainingRow
     similarity: float
     prompt: float
     answer: float
+    same: bool = False
+
+    @property
+    def alike(self) -> str:
+        """In words: `asks the same, 0.54 alike`."""
+        return f"{'asks the same, ' * self.same}{self.similarity:.2f} alike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,27 @@ class TrainingIndex:
     def near(self, asked: Sequence[str], said: Sequence[str], nearest: int = NEAREST) -> list[list[Neighbour]]:
         """For each question with its answer the rows most like both together; equals in build order."""
         pairs = zip(self._prompts.like(asked), self._answers.like(said), strict=True)
-        return [_best(one, two, self.rows, nearest) for one, two in pairs]
+        return [_best(one, two, self.rows, nearest, set()) for one, two in pairs]
+
+    def behind(self, asked: str, said: str, nearest: int = NEAREST) -> list[Neighbour]:
+        """The rows that may have taught an answer: first those that ask the same, each lot as `near` orders them.
+
+        A row about another code is often more alike than the one that taught the answer, in other words.
+        """
+        (prompts,), (answers,) = self._prompts.like([asked]), self._answers.like([said])
+        return _best(prompts, answers, self.rows, nearest, self._same(asked, prompts))
+
+    def _same(self, asked: str, prompts: Any) -> set[int]:
+        """No number, code, unit, date or negation differs, and a code is named or the wordings are alike."""
+        own = facts_of(arrow([asked])).signatures[0]
+        equal = np.flatnonzero((self._facts == own).all(axis=1))
+        if own[_CODE]:
+            return set(equal.tolist())
+        return set(equal.tolist()) & set(prompts["text"][prompts["similarity"] >= SAME].tolist())
+
+    @cached_property
+    def _facts(self) -> Any:
+        return facts_of(arrow([row.prompt for row in self.rows])).signatures
 
 
 def neighbours(predictions: Sequence[Prediction], rows: Sequence[TrainingRow], nearest: int = NEAREST) -> Neighbours:
@@ -105,14 +137,17 @@ def neighbours(predictions: Sequence[Prediction], rows: Sequence[TrainingRow], n
     return Neighbours(rows, {p.id: near for p, near in zip(predictions, found, strict=True)})
 
 
-def _best(one: Any, two: Any, rows: Sequence[TrainingRow], nearest: int) -> list[Neighbour]:
+def _best(one: Any, two: Any, rows: Sequence[TrainingRow], nearest: int, same: Collection[int]) -> list[Neighbour]:
+    """`same`: rows that come first."""
     prompt, answer = (np.zeros(len(rows)) for _ in range(2))
     prompt[one["text"]] = one["similarity"]
     answer[two["text"]] = two["similarity"]
     both = (prompt + answer) / 2
-    alike = np.flatnonzero(both >= _LEAST)
-    best = alike[np.argsort(-both[alike], kind="stable")][:nearest].tolist()
-    return [Neighbour(rows[i], float(both[i]), float(prompt[i]), float(answer[i])) for i in best]
+    first = np.zeros(len(rows), np.bool_)
+    first[list(same)] = True
+    alike = np.flatnonzero(first | (both >= _LEAST))
+    best = alike[np.lexsort((alike, -both[alike], ~first[alike]))][:nearest].tolist()
+    return [Neighbour(rows[i], float(both[i]), float(prompt[i]), float(answer[i]), bool(first[i])) for i in best]
 
 
 def copies(predictions: Sequence[Prediction], rows: Sequence[TrainingRow]) -> dict[str, Copy]:

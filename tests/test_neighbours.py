@@ -29,7 +29,7 @@ from curation.workspace import open_workspace
 from eval.blame import blame
 from eval.folder import EvalFolder
 from eval.nearest import ShingleIndex, nearest
-from eval.neighbours import Neighbour, Neighbours, TrainingRow, copies, neighbours, training_rows
+from eval.neighbours import Neighbour, Neighbours, TrainingIndex, TrainingRow, copies, neighbours, training_rows
 from eval.tags import Finding, Prediction, Rule
 from eval.tags.runner import predictions_of, rules_named, tag_automatically
 from tests.tagged_run import BAD, GOOD, answer, asked, build, evaluated, learned
@@ -124,6 +124,26 @@ def test_neighbours_are_alike_on_both_sides_and_bring_what_is_known_of_them(here
         assert first.similarity == pytest.approx((first.prompt + first.answer) / 2)
     alike = copies(predictions, rows)
     assert {alike[p.id].similarity for p in predictions} == {1.0}
+
+
+def test_rows_that_ask_the_same_come_before_those_that_are_more_alike() -> None:
+    asked, said = "What is wrong when E-487 appears?", "E-487 means that the air valve has lost its signal."
+    told = [
+        ("Hello. What is wrong when E-494 appears?", "E-494 means that the air valve has lost its signal."),
+        ("Night shift here. Name the reason for E-487.", "E-487 means that the lift axis is jammed."),
+        ("Night shift here. What is the cause of E-487?", "E-487 means that the air valve has lost its signal."),
+        ("What is wrong when E-464 appears?", "E-464 means that the heat sealer has lost its signal."),
+    ]
+    index = TrainingIndex([TrainingRow(str(i), "a.jsonl", i, *texts) for i, texts in enumerate(told)])
+    assert index.near([asked], [said])[0][0].row.line == 0
+    found = index.behind(asked, said)
+    assert [(one.row.line, one.same) for one in found] == [(2, True), (1, True), (0, False), (3, False)]
+    assert found[0].alike == f"asks the same, {found[0].similarity:.2f} alike"
+    # without a code the wording has to be alike as well
+    worded = [("How do I clean the belt?", "With water."), ("Where is the belt stored?", "In the hall.")]
+    index = TrainingIndex([TrainingRow(str(i), "a.jsonl", i, *texts) for i, texts in enumerate(worded)])
+    found = index.behind("How do I clean the belt, please?", "In the hall.")
+    assert [(one.row.line, one.same) for one in found] == [(0, True), (1, False)]
 
 
 # ---- rules over a run

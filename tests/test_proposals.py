@@ -90,7 +90,7 @@ def test_one_step_drops_the_row_and_links_it_to_the_tags(review: Review, journal
     assert entry.fields["author"] == "ana"
     reason = entry.fields["reason"]
     assert reason.startswith(f"wrong fact, verdict wrong: output {prediction} of item ")
-    assert f"{row.place} is " in reason
+    assert f"{row.place} asks the same, " in reason
     assert "is one opinion" in made.warnings[0]
     again = review.change(Judgement(prediction, WRONG, "wrong"), Proposal("drop", row.row_id))
     assert (again.patch, len(load_patches(here.root))) == ("p-001", 1)

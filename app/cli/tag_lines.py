@@ -170,7 +170,7 @@ def near_lines(near: list[Neighbour]) -> list[str]:
         loss = f", loss {one.row.loss:.2f}" if one.row.loss is not None else ""
         history = f", {', '.join(one.row.notes)}" if one.row.notes else ""
         said = f"{quote(one.row.prompt, 60)} -> {quote(one.row.answer, 60)}"
-        told = f"{number}  {visible(one.row.place)}, {one.similarity:.2f} alike{loss}{visible(history)}: {said}"
+        told = f"{number}  {visible(one.row.place)}, {one.alike}{loss}{visible(history)}: {said}"
         lines.append(clip(told, _WIDE))
     return lines
 

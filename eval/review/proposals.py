@@ -61,11 +61,12 @@ class TrainingData:
         self._near: dict[str, list[Neighbour]] = {}
 
     def near(self, shown: Shown, run: str) -> list[Neighbour]:
-        """The rows of the run's training most like an output and what it was asked; none where they are not known."""
+        """The rows of the run's training that may have taught an output, those that ask the same first; none where they
+        are not known."""
         if shown.prediction_id not in self._near:
             index = self._index(run)
             asked = next((str(m.get("content") or "") for m in reversed(shown.messages) if m["role"] == "user"), "")
-            self._near[shown.prediction_id] = index.near([asked], [shown.output])[0] if index else []
+            self._near[shown.prediction_id] = index.behind(asked, shown.output) if index else []
         return self._near[shown.prediction_id]
 
     def _index(self, run: str) -> TrainingIndex | None:
@@ -135,7 +136,7 @@ class TrainingData:
         """What stands in the patch without anybody writing it."""
         what = ", ".join(dict.fromkeys(f"{t.tag} {t.value}".strip() for t in grounds))
         near = next((n for n in self._near.get(shown.prediction_id, ()) if n.row.row_id == proposal.row), None)
-        like = f"; {near.row.place} is {near.similarity:.2f} alike" if near else ""
+        like = f"; {near.row.place} {near.alike if near.same else f'is {near.alike}'}" if near else ""
         return f"{what}: output {shown.prediction_id} of item {shown.item_id}{like}"
 
     def _known(self, proposal: Proposal, who: Author) -> Proposed | None:

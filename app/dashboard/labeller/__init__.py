@@ -113,7 +113,7 @@ def _row(near: Neighbour) -> dict[str, str]:
     """edit: what an edit starts from; nothing where showing it has changed it."""
     row = near.row
     loss = [f"loss {row.loss:.2f}"] if row.loss is not None else []
-    about = ", ".join([row.place, f"{near.similarity:.2f} alike", *loss, *row.notes])
+    about = ", ".join([row.place, near.alike, *loss, *row.notes])
     shown = {"about": visible(about), "prompt": visible(row.prompt[:_ROW]), "answer": visible(row.answer[:_ROW])}
     return {"row": row.row_id, **shown, "edit": row.answer if visible(row.answer) == row.answer else ""}
 
