@@ -183,7 +183,7 @@ def test_the_terminal_proposes_with_one_key(
     assert "1  raw/" in err
     assert "p-001 (1 row); u takes it back" in err
     assert '"" is no key' not in err
-    assert "press a key, then Enter" in err  # D alone says nothing of the output
+    assert "say first what is wrong with it, in the same line: 3 D" in err  # D alone says nothing of the output
     assert [e.op for e in load_patches(here.root)] == ["drop", "edit", "add"]
     _, err = typed("f A Only an answer.\nu\nq\n")
     assert len(load_patches(here.root)) == 3

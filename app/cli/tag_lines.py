@@ -27,8 +27,8 @@ HELP: Final = (
     "· q end"
 )
 CHANGES: Final = (
-    "after tags: D drop the nearest row · D2 the second · S its whole source · E TEXT another answer · "
-    "A [QUESTION =>] TEXT a new row"
+    "after tags, in their line (3 D): D drop the first row of w · D2 the second · S its whole source · E TEXT another "
+    "answer · A [QUESTION =>] TEXT a new row"
 )
 
 
@@ -79,6 +79,8 @@ def _said(review: Review, shown: Shown, line: str, allow_test: bool) -> bool:
     """Store a line; False where something was wrong with it, or with the patch it proposes, which is then told."""
     try:
         keys, op = parted(line)
+        if op is not None and not keys.strip():
+            raise ConfigError(f"say first what is wrong with it, in the same line: 3 {op}")
         said = judgement(shown.prediction_id, keys, review.taxonomy)
         if op is None:
             review.judge(said)
