@@ -11,6 +11,7 @@ from curation.runs import run_place
 from curation.workspace import Workspace
 from tests.dashboard_screens import dashboard_in, screen, sound, told
 from tests.reported import reported, tagged
+from tests.tagged_run import build, evaluated, learned
 
 pytest.importorskip("streamlit")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own imports
@@ -129,3 +130,19 @@ def test_one_runs_curves_are_told_apart_by_a_legend() -> None:
     drawn = curve(table).to_dict()["encoding"]
     assert "legend" not in drawn["color"]  # None hides that of the same field everywhere
     assert "legend" not in drawn["strokeDash"]
+
+
+def test_an_output_shows_the_training_rows_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(tmp_path)
+    made = evaluated(tmp_path, learned())
+    made.write(
+        "item_metrics",
+        [{"item_id": row["item_id"], "metric": "exact_match", "value": 0.0} for row in made.predictions().to_pylist()],
+    )
+    with dashboard_in(tmp_path, monkeypatch):
+        found = screen("errors_view", evaluation=made.name)
+        assert not any("asks the same" in one.value.columns for one in found.dataframe)  # looked up when asked for
+        found.toggle(key="behind").set_value(True).run()
+        (rows,) = (one.value for one in sound(found).dataframe if "asks the same" in one.value.columns)
+        assert rows["alike"].between(0, 1).all()
+        assert f"curate why {rows['row'][0]} --version v1" in told(found)

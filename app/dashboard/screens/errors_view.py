@@ -9,7 +9,7 @@ from app.dashboard.downloads import charted, tabled
 from app.dashboard.links import chosen
 from app.dashboard.place import evaluations, here, journal
 from app.dashboard.plain import asked, plain
-from app.dashboard.screens import error_places
+from app.dashboard.screens import error_places, error_rows
 from eval.folder import EvalFolder, foremost
 from eval.taxonomy import load_taxonomy
 from reports.charts import evaluation as charts
@@ -85,6 +85,7 @@ def _worst(folder: EvalFolder) -> None:
         plain(row["reference"], "reference")
     with right:
         plain(row["output"], "output")
+    error_rows.behind(folder, row)
     with st.expander("all numbers of this output"):
         values = folder.item_metrics(["item_id", "metric", "value"]).to_pandas()
         tabled(values[values["item_id"] == row["item_id"]], "numbers")
