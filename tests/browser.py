@@ -20,12 +20,16 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 QUIETER = ("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage")
 
 
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """`curate app` at work on the workspace; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serving(root: Path, port: int = 0) -> Iterator[str]:
+    """`curate app` at work on the workspace, at a free port unless one is named; gives its address."""
+    port = port or free_port()
     words = [sys.executable, "-m", "app.cli", "-C", str(root), "app", "--port", str(port), "--no-browser"]
     process = subprocess.Popen(
         words,
@@ -33,7 +37,7 @@ def serving(root: Path) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])},
     )
     try:
         found = f"http://127.0.0.1:{port}"

@@ -143,7 +143,7 @@ ONE = "client_id = 'a'\nclient_secret = 'b'\nserver_metadata_url = 'http://local
         ("[auth]\n" + ONE, "[auth] lacks redirect_uri, cookie_secret"),
         (LOGIN, "[auth] lacks client_id, client_secret, server_metadata_url"),
         (LOGIN + "[auth.ours]\nclient_id = 'a'\n", "[auth] lacks ours.client_secret, ours.server_metadata_url"),
-        (LOGIN + ONE, 'authlib is not installed; pip install "curate[login]"'),
+        (LOGIN + ONE, 'authlib is not installed; pip install --upgrade "curate[login]"'),
     ],
 )
 def test_a_login_that_nobody_could_pass_is_one_line(
@@ -157,6 +157,25 @@ def test_a_login_that_nobody_could_pass_is_one_line(
     assert told.count("\n") == 1
     assert f"{root / '.streamlit' / 'secrets.toml'}" in told
     assert said in told
+
+
+def test_a_login_library_that_lacks_a_part_is_said_before_the_click(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tmp_path / "old" / "authlib" / "integrations" / "starlette_client.py"
+    client.parent.mkdir(parents=True)
+    client.write_text("import httpx_of_before\n")
+    for folder in (client.parent, client.parent.parent):
+        (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "old")
+    monkeypatch.setattr(listen, "serve", lambda at, workspace: pytest.fail("it listens"))
+    known = [name for name in sys.modules if name.partition(".")[0] == "authlib"]
+    for name in {*known, "authlib", "authlib.integrations", "authlib.integrations.starlette_client"}:
+        monkeypatch.setitem(sys.modules, name, None)  # so that it is as before afterwards
+        monkeypatch.delitem(sys.modules, name)
+    root = configured(tmp_path, LOGIN + ONE, "secrets.toml")
+    assert main(["-C", str(root), "app", "--port", free_port(), "--no-browser"]) == 2
+    assert "asks for a login, and httpx_of_before is not installed" in capsys.readouterr().err
 
 
 def test_a_browser_is_opened_at_a_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

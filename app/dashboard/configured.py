@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,8 +41,13 @@ def check_login(root: Path) -> None:
     lacking += [key for key in _OF_ONE if not names and not auth.get(key)]
     if lacking:
         raise ConfigError(f"{where}: [auth] lacks {', '.join(lacking)}; nobody could log in (docs/review.md)")
-    if find_spec("authlib") is None:
-        raise ConfigError(f'{where} asks for a login, and authlib is not installed; pip install "curate[login]"')
+    try:
+        import_module("authlib.integrations.starlette_client")  # what Streamlit asks for at the click, and all it needs
+    except ImportError as error:
+        lacking_module = (error.name or "authlib").partition(".")[0]
+        raise ConfigError(
+            f'{where} asks for a login, and {lacking_module} is not installed; pip install --upgrade "curate[login]"'
+        ) from None
 
 
 def providers(auth: Mapping[str, Any]) -> list[str]:
