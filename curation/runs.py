@@ -148,7 +148,8 @@ def _each_run(experiments: Path) -> Iterator[tuple[Path, Run | CurateError]]:
 
 
 def resolve_run(experiments: Path, ref: str, kind: Kind = "training") -> Path:
-    """The folder of `latest` (the newest of this kind), of 3, 003 or experiment_003, or of a path."""
+    """The folder of `latest` (the newest of this kind), of 3, 003 or experiment_003, of a path, or of outputs that were
+    taken in under this name."""
     folders = list_runs(experiments)
     if ref == "latest":
         return _latest(experiments, folders, kind)
@@ -158,12 +159,22 @@ def resolve_run(experiments: Path, ref: str, kind: Kind = "training") -> Path:
     for path in (Path(ref), experiments / ref):
         if (path / RUN_FILE).is_file():
             return path
+    if len(called := _called(experiments, ref)) == 1:
+        return called[0]
+    if called:
+        raise ConfigError(f'"{ref}" is what {" and ".join(folder.name for folder in called[:3])} are called; name one')
     if Path(ref).is_dir():
         raise ConfigError(f"{ref}: no {RUN_FILE} in it; take in a run made elsewhere with curate import-run")
     if not folders:
         raise ConfigError(f'run "{ref}" is not known, and no run was made yet; make one with curate train')
     hint = did_you_mean(ref, ["latest", *(folder.name for folder in folders[-8:])])
     raise ConfigError(f'run "{ref}" is not known{hint}')
+
+
+def _called(experiments: Path, name: str) -> list[Path]:
+    """Runs of outputs that were taken in under this name."""
+    runs = readable_runs(experiments)
+    return [folder for folder, run in runs if run.kind == "predictions" and run.settings.get("name") == name]
 
 
 def _latest(experiments: Path, folders: Sequence[Path], kind: Kind) -> Path:

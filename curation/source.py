@@ -111,7 +111,7 @@ def _from_pack(path: Path) -> Source:
 def _from_store(ref: str, workspace: Workspace) -> Source:
     from curation.store import open_store
 
-    if not workspace.store_path.exists():
+    if not workspace.has_store:
         raise ConfigError(f"{workspace.root}: nothing was built yet; run `curate build`")
     store = open_store(workspace.store_path)
     info = store.resolve(ref)

@@ -416,7 +416,30 @@ def test_what_to_do_next_without_a_training(tmp_path: Path, capsys: pytest.Captu
     for command in ("compare", "report"):
         assert main([command, *at]) == 2
         assert "name outputs that were taken in: experiment_001 experiment_002" in capsys.readouterr().err
+    assert main(["compare", "a", "b", *at]) == 0  # as the files are called, so are the models
+    assert "experiment_001 (a)" in capsys.readouterr().out
+    assert main(["import-predictions", str(second), "--name", "a", *at]) == 0
+    assert main(["compare", "a", "b", *at]) == 2
+    assert '"a" is what experiment_001 and experiment_003 are called; name one' in capsys.readouterr().err
     assert main(["runs", "show", "002", *at]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("next: curate autotag experiment_002")
     assert main(["report", "001", "002", *at]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "next: curate status"
+
+
+def test_a_workspace_with_a_journal_and_no_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tags need a store's folder; nothing that a version is needed for takes it for a store."""
+    at = ["-C", str(tmp_path)]
+    assert main(["init", str(tmp_path)]) == 0
+    for name in "ab":
+        rows = [{"prompt": f"Say {i}", "reference": str(i), "output": "" if i else name} for i in range(6)]
+        assert main(["import-predictions", str(write(tmp_path / f"{name}.jsonl", rows)), *at]) == 0
+        assert main(["autotag", *at]) == 0
+    assert main(["compare", "a", "b", *at]) == 0
+    assert main(["patch", "list", *at]) == 0
+    capsys.readouterr()
+    main(["doctor", *at, "--json"])
+    (store,) = (one for one in json.loads(capsys.readouterr().out)["findings"] if one["about"] == "store")
+    assert (store["level"], store["told"]) == ("note", "nothing was built yet")
+    assert main(["export", *at]) == 2
+    assert "nothing was built yet; run `curate build`" in capsys.readouterr().err

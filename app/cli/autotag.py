@@ -158,7 +158,7 @@ def _known(
     from eval.neighbours import neighbours, training_rows
 
     version = read_run(folder.of).version
-    if version is None or not here.store_path.exists():
+    if version is None or not here.has_store:
         return None, None
     try:
         store = open_store(here.store_path)

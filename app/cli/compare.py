@@ -80,7 +80,7 @@ def _compared(args: Namespace, told: Progress) -> tuple[Comparison, str]:
     where = evaluation_place(args)
     here = where.workspace
     trust = Trust(here.root if here else None, args.trust_metrics)
-    store = open_store(here.store_path) if here and here.store_path.exists() else None
+    store = open_store(here.store_path) if here and here.has_store else None
     sides = chosen(where.place.experiments, args.sides, alone=args.alone, pooled=args.pooled)
     settings = Settings(
         args.suite, Draws(args.seed or 0), trust, args.flips or _FLIPS, scores_of(where.place, where.near)

@@ -121,7 +121,7 @@ class _Built:
     def template(self) -> OfferedTemplate | None:
         """None where nothing was built."""
         here = self.where.workspace
-        built = here is None or here.store_path.exists() or (self.where.near / self.version).is_file()
+        built = here is None or here.has_store or (self.where.near / self.version).is_file()
         return self.where.source(self.version).template() if built else None
 
 

@@ -51,7 +51,7 @@ def stored(args: Namespace) -> tuple[Workspace, Store]:
     from curation.store import open_store
 
     here = workspace(args)
-    if not here.store_path.exists():
+    if not here.has_store:
         raise ConfigError(f"{here.root}: nothing was built yet; run `curate build`")
     return here, open_store(here.store_path)
 

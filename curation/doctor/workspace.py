@@ -91,7 +91,7 @@ def _disk(root: Path) -> Finding:
 
 
 def _store(here: Workspace, deep: bool) -> Iterator[Finding]:
-    if not here.store_path.exists():
+    if not here.has_store:
         yield Finding("store", "note", "nothing was built yet", "curate build")
         return
     try:

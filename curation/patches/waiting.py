@@ -14,7 +14,7 @@ from curation.workspace import Workspace
 
 def first_applied(here: Workspace) -> dict[str, str]:
     """Patch -> the first version that applied it."""
-    if not here.store_path.exists():
+    if not here.has_store:
         return {}
     first: dict[str, str] = {}
     for version in open_store(here.store_path).versions():

@@ -77,7 +77,7 @@ class TrainingData:
     def _made(self, folder: Path) -> TrainingIndex | None:
         try:
             version = read_run(folder).version
-            if version is None or not self._here.store_path.exists():
+            if version is None or not self._here.has_store:
                 return None
             store = open_store(self._here.store_path)
             return TrainingIndex(training_rows(store, store.resolve(str(version["id"])), folder))
@@ -128,7 +128,7 @@ class TrainingData:
         return entries("edit" if proposal.op == "edit" else "drop", targets, change, who, scope)
 
     def _store(self) -> Store:
-        if not self._here.store_path.exists():
+        if not self._here.has_store:
             raise ConfigError("nothing was built yet, so there is no row to change; run curate build")
         return open_store(self._here.store_path)
 

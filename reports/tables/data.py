@@ -110,7 +110,8 @@ def changed_rows(diff: VersionDiff, change: str, size: int, page: int = 1) -> pd
     lines = diff.changes.filter(mask).slice(size * (page - 1), size)
     columns = ["source", "line", "split_before", "split_after", "why", "stage", "reason", "value", "detail"]
     table: pd.DataFrame = lines.select(columns).to_pandas()
-    return table.assign(begins=[text[:160] for text in diff.prompts(lines)])
+    table.insert(2, "begins", [text[:160] for text in diff.prompts(lines)])  # in sight, where the reasons may not be
+    return table
 
 
 def leak_sentence(version: Version) -> str:
