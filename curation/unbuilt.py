@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ def unbuilt(here: Workspace, store: Store) -> list[str]:
     built = datetime.fromisoformat(version.created).timestamp()
     applied = {patch["id"] for patch in version.stats.get("patches", ())}
     there = {entry.id for entry in load_patches(here.root)}
-    settings = _settings(here, version) if here.recipe_path.stat().st_mtime >= built else []
+    settings = _settings(here, version) if _written_since(here.recipe_path, built) else []
     files = [] if "sources" in settings else list(_files(here.root, store, version, built))
     return [
         *_told(sorted(there - applied), "{} not built yet"),
@@ -38,6 +39,14 @@ def unbuilt(here: Workspace, store: Store) -> list[str]:
         *_told(settings, f"{{}} changed in {here.recipe_path.name}", version),
         *_told(files, "{}", version),
     ]
+
+
+def _written_since(path: Path, built: float) -> bool:
+    """True of a file that is not there, too: whoever reads it says so."""
+    try:
+        return path.stat().st_mtime >= built
+    except OSError:
+        return True
 
 
 def _told(names: Sequence[str], sentence: str, since: VersionInfo | None = None) -> list[str]:
@@ -81,4 +90,10 @@ def _changed(name: str, path: Path, read: Mapping[str, Any], built: float) -> bo
     told = path.stat()
     if told.st_size != read["bytes"]:
         return True
-    return told.st_mtime >= built and hash_file(name, path)[0] != read["sha256"]
+    return told.st_mtime >= built and _digest(name, path, told.st_mtime_ns, told.st_size) != read["sha256"]
+
+
+@lru_cache(maxsize=1024)
+def _digest(name: str, path: Path, written: int, size: int) -> str:
+    """Kept as long as the file is as it was: a page of the dashboard asks at each click."""
+    return hash_file(name, path)[0]

@@ -359,3 +359,5 @@ def test_the_ledger_for_a_spreadsheet(store: Store, tmp_path: Path) -> None:
     assert not is_ledger(tmp_path / "own.csv")
     with pytest.raises(ConfigError, match=r"dropped.txt: a ledger is written as .parquet or .csv; .*dropped.csv"):
         export_ledger(store, "v1", tmp_path / "dropped.txt")
+    with pytest.raises(ConfigError, match=r"name a file such as dropped\.csv$"):
+        export_ledger(store, "v1", tmp_path / "dropped.csv.gz")

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from curation import unbuilt
 from curation.library import build
+from curation.reading.sources import hash_file
 from curation.runs import read_run, run_place, write_run
+from curation.store import open_store
 from curation.workspace import Workspace, init_workspace
 from tests.compared import base_of, built, right_at, run_of
 from tests.reported import RATIOS, arc, evaluated
@@ -133,9 +136,26 @@ def test_what_the_last_build_has_not_read_waits_for_the_next(
     assert of_builds(here, capsys) == ["near.threshold changed in recipe.yaml since v1"]  # v1 keeps its export
     here.recipe_path.write_text(f"{recipe}\nnearr: {{threshold: 0.7}}\n")
     assert of_builds(here, capsys)[0].startswith("the next build would stop: ")
+    here.recipe_path.unlink()
+    assert "recipe.yaml: " in of_builds(here, capsys)[0]
     here.recipe_path.write_text(recipe)
     source.rename(source.with_name("c.jsonl"))
     assert of_builds(here, capsys) == ["data/raw/c.jsonl new, data/raw/a.jsonl gone since v1"]
+
+
+def test_a_file_that_was_only_touched_is_looked_into_once(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(here)
+    (here.root / "data" / "raw" / "a.jsonl").touch()
+    looks = []
+
+    def counted(name: str, path: Path) -> tuple[str, int]:
+        looks.append(name)
+        return hash_file(name, path)
+
+    monkeypatch.setattr(unbuilt, "hash_file", counted)
+    for _ in range(3):
+        assert unbuilt.unbuilt(here, open_store(here.store_path)) == []
+    assert looks == ["data/raw/a.jsonl"]
 
 
 def test_a_patch_waits_to_be_built_and_to_be_taken_back(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,8 @@ def export_ledger(store: Store, version: str | VersionInfo, path: Path) -> int:
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; name a file such as {path / 'ledger.parquet'}")
     if path.suffix.lower() not in ("", _CSV, ".parquet"):
-        raise ConfigError(f"{path}: a ledger is written as .parquet or .csv; name a file such as {path.stem}.csv")
+        name = path.stem.removesuffix(_CSV)
+        raise ConfigError(f"{path}: a ledger is written as .parquet or .csv; name a file such as {name}{_CSV}")
     table = store.table(version, "ledger")
     for name in ("row_id", "matched_row_id"):
         texts = uuid_texts(table.column(name).combine_chunks())
