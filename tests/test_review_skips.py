@@ -23,6 +23,7 @@ from eval.review.rates import Drawn, what_became_of
 from eval.review.session import Review
 from eval.taxonomy import DEFAULT
 from reports.tables.tags import random_draws
+from tests.dashboard_screens import dashboard_in, screen, told
 from tests.review_data import evaluation
 
 Capture = pytest.CaptureFixture[str]
@@ -143,3 +144,33 @@ def test_the_terminal_skips_takes_back_and_rates_say_so(
     assert "of 2 random draws; 1 of 3 draws were skipped or taken back" in out
     assert main(["-C", str(here.root), "rates", "1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["draws"] == {"judged": 2, "skipped": 1, "elsewhere": 0}
+
+
+def test_a_random_draw_at_which_somebody_stopped_comes_first_next_time(frame: Frame, journal: Journal) -> None:
+    one = review(frame, journal, one_in=5)
+    for _ in range(4):
+        one.judge(Judgement(one.ahead(1)[0].prediction_id))
+    for _ in range(2):
+        one.undo()
+    for _ in range(2):
+        one.judge(Judgement(one.ahead(1)[0].prediction_id))
+    (stopped_at,) = one.ahead(1)
+    again = review(frame, journal, one_in=5)
+    assert again.ahead(1) == [stopped_at]
+    again.judge(Judgement(stopped_at.prediction_id))
+    assert [d.queue for d in draws(journal)][-1] == RANDOM
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of streamlit's own imports
+def test_outputs_that_were_all_found_clean_are_not_called_unseen(
+    here: Workspace, frame: Frame, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("streamlit")
+    one = review(frame, journal)
+    one.judge(Judgement(one.ahead(1)[0].prediction_id))
+    one.skip(one.ahead(1)[0].prediction_id)
+    with dashboard_in(here.root, monkeypatch):
+        shown = told(screen("errors_view"))
+    assert "Nobody gave a tag" in shown
+    assert "of 1 random draws; 1 of 2 draws were skipped or taken back" in shown
+    assert "No tags yet" not in shown

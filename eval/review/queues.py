@@ -85,7 +85,7 @@ def drawn(
             yield _note(candidate, author, CALIBRATION, None, seen, own)
     if not queue:
         return  # a queue that holds nothing is not filled with random draws
-    number = len(mine)
+    number = len({(draw.prediction_id, draw.queue) for draw in mine})  # one that was judged anew is there twice
     while True:
         number += 1
         if settings.repeat_one_in and number % settings.repeat_one_in == 0 and len(own) > _AFTER:

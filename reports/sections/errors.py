@@ -41,7 +41,7 @@ def tags(of: Subject) -> list[Block]:
     )
     drawn = tag_tables.random_draws(of.journal, of.folder.name, of.taxonomy).told if of.journal is not None else ""
     scales += [Text(drawn[0].upper() + drawn[1:] + ".")] if drawn else []
-    if rates.empty and not said.empty:
+    if rates.empty and scales:
         return [*moved(of), *scales, *_agreement(of)]
     if rates.empty:
         return [

@@ -31,11 +31,15 @@ def show() -> None:
     ids, taxonomy = list(outputs["prediction_id"]), load_taxonomy(here().root)
     rates = tag_rates(journal(), folder.of.name, ids, taxonomy)
     st.subheader("Tags")
-    if rates.empty:
+    told = random_draws(journal(), folder.of.name, taxonomy, ids).told
+    if rates.empty and told:
+        st.info("Nobody gave a tag, and no rule did. Let rules look: curate autotag")
+        st.caption(told)
+    elif rates.empty:
         st.info("No tags yet. Review some outputs (screen Review, or curate tag), or let rules look: curate autotag")
     else:
         st.caption("people: rates from random draws alone; rules: of all outputs")
-        if told := random_draws(journal(), folder.of.name, taxonomy, ids).told:
+        if told:
             st.caption(told)
         charted(tag_charts.rates(rates), rates, "tags")
     st.subheader("Confidence")
