@@ -181,6 +181,15 @@ def test_a_csv_header_must_name_its_columns(text: bytes, message: str, tmp_path:
     assert str(caught.value) == message
 
 
+def test_what_excel_wrote_says_how_it_becomes_utf8(tmp_path: Path) -> None:
+    answer = "save it as CSV UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8"
+    with pytest.raises(DataError, match=rf"its header is not UTF-8 at byte 2 \(0xf6\); if Excel wrote it, {answer}"):
+        read(source_of(tmp_path, "x.csv", "L\u00f6sung;a\n1;2\n".encode("cp1252")))
+    batch, _ = read(source_of(tmp_path, "y.csv", "q;a\n1;2\nL\u00f6sung;2\n".encode("cp1252")))
+    (bad,) = batch.bad.values()
+    assert answer in bad.detail
+
+
 def test_csv_values_are_strings_under_the_header(tmp_path: Path) -> None:
     batch, _ = read(source_of(tmp_path, "x.csv", b',q;x\n0,"a\n""b"""\n'))
     assert batch.value == [{"column_1": "0", "q;x": 'a\n"b"'}]

@@ -13,6 +13,8 @@ from curation.reading.lines import BOM, broken_lines, whole_lines
 from curation.reading.stream import Stream
 from curation.reading.unit import MAX_RAW, MAX_UNIT, Bad, Batch
 
+# What Excel saves as "CSV" in western Europe; its "CSV UTF-8" needs none of this.
+_FROM_EXCEL: Final = "if Excel wrote it, save it as CSV UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8-copy"
 _PER_BATCH: Final = 1024
 csv.field_size_limit(MAX_UNIT)  # the module's own limit of 128 KiB refuses honest long answers
 
@@ -108,9 +110,10 @@ def _delimiter(lines: _Lines, stream: Stream) -> str:
 def _header(lines: _Lines, reader: Any, stream: Stream) -> list[str]:
     try:
         names = [name.strip() for name in next(reader, [])]
-        b"".join(line.raw for line in lines.used).decode()
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise DataError(f"{stream.name}: its header cannot be read ({error}); save it as UTF-8 CSV again") from None
+    if bad := _utf8(b"".join(line.raw for line in lines.used)):
+        raise DataError(f"{stream.name}: its header is {bad.detail}")
     if lines.used and lines.used[0].bad:
         raise DataError(f"{stream.name}: its header cannot be read ({lines.used[0].bad.detail})")
     if lines.used and not any(names):
@@ -141,7 +144,8 @@ def _utf8(raw: bytes) -> Bad | None:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return Bad("bad_utf8", f"not UTF-8 at byte {error.start + 1} (0x{raw[error.start]:02x})", raw[:MAX_RAW])
+        where = f"not UTF-8 at byte {error.start + 1} (0x{raw[error.start]:02x})"
+        return Bad("bad_utf8", f"{where}; {_FROM_EXCEL}", raw[:MAX_RAW])
     return None
 
 
