@@ -151,6 +151,8 @@ def resolve_run(experiments: Path, ref: str, kind: Kind = "training") -> Path:
     """The folder of `latest` (the newest of this kind), of 3, 003 or experiment_003, of a path, or of outputs that were
     taken in under this name."""
     folders = list_runs(experiments)
+    if not ref:
+        raise ConfigError(f'"" names no run{did_you_mean("", ["latest", *(folder.name for folder in folders[-8:])])}')
     if ref == "latest":
         return _latest(experiments, folders, kind)
     for folder in folders:
@@ -167,6 +169,8 @@ def resolve_run(experiments: Path, ref: str, kind: Kind = "training") -> Path:
         raise ConfigError(f"{ref}: no {RUN_FILE} in it; take in a run made elsewhere with curate import-run")
     if not folders:
         raise ConfigError(f'run "{ref}" is not known, and no run was made yet; make one with curate train')
+    if of_version := [folder.name for folder, run in readable_runs(experiments) if _trained_on(run, ref)]:
+        raise ConfigError(f'"{ref}" is a version; name a run that was trained on it: {", ".join(of_version)}')
     hint = did_you_mean(ref, ["latest", *(folder.name for folder in folders[-8:])])
     raise ConfigError(f'run "{ref}" is not known{hint}')
 
@@ -175,6 +179,10 @@ def _called(experiments: Path, name: str) -> list[Path]:
     """Runs of outputs that were taken in under this name."""
     runs = readable_runs(experiments)
     return [folder for folder, run in runs if run.kind == "predictions" and run.settings.get("name") == name]
+
+
+def _trained_on(run: Run, version: str) -> bool:
+    return run.kind == "training" and (run.version or {}).get("name") == version
 
 
 def _latest(experiments: Path, folders: Sequence[Path], kind: Kind) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from curation.config_file import load_config
-from curation.errors import ConfigError, CurateError
+from curation.errors import ConfigError, CurateError, DiskError
 
 if TYPE_CHECKING:
     from curation.recipe import Recipe
@@ -92,7 +92,7 @@ def init_workspace(root: Path, paths: Sequence[str] = (), start: Path | None = N
     except OSError as error:
         _unlink([name for name, _ in files])  # half a workspace would refuse the next try
         reason = f"cannot be made a workspace ({error.strerror})"
-        raise ConfigError(f"{root}: {reason}; make room or check who owns it, or name another folder") from None
+        raise DiskError(f"{root}: {reason}; make room or check who owns it, or name another folder") from None
     return open_workspace(root.resolve())
 
 

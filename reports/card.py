@@ -41,7 +41,7 @@ class Claims:
 def model_card(of: Subject, claims: Claims = Claims()) -> tuple[str, list[str]]:
     """The README.md, and the conflicts of licences that it names. ConfigError for what is no training."""
     if of.run.kind != "training":
-        raise ConfigError(f"{of.folder.name}: is a {of.run.kind}, not a training; a model card is of a training")
+        raise ConfigError(f"{of.folder.name}: is {of.kind_words}, not a training; a model card is of a training")
     from huggingface_hub import ModelCardData
 
     told = of.data_licences

@@ -62,7 +62,7 @@ def _require(folder: Path, subjects: Sequence[Subject]) -> None:
         raise ConfigError(f"{folder}: holds files that curate project did not write; name an empty or new folder")
     for of in subjects:
         if of.run.kind != "training":
-            raise ConfigError(f"{of.folder.name}: is a {of.run.kind}, not a training; name a training")
+            raise ConfigError(f"{of.folder.name}: is {of.kind_words}, not a training; name a training")
         if of.state != "done":
             raise ConfigError(f"{of.folder.name}: is {of.state}; see curate runs show {of.folder.name}")
         if of.version is None:

@@ -166,8 +166,12 @@ def test_a_full_disk_leaves_no_half_workspace(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 
+    demo = curate(tmp_path, "demo", "sample", preexec_fn=no_room)
+    assert demo.returncode == 3
+    assert "curate demo: sample: the sample cannot be copied there (File too large); free some space" in demo.stderr
+    assert not (tmp_path / "sample").exists()
     done = curate(tmp_path, "init", "ws", preexec_fn=no_room)
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert done.stderr == (
         "curate init: ws: cannot be made a workspace (File too large); "
         "make room or check who owns it, or name another folder\n"

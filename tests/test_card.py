@@ -398,7 +398,7 @@ def test_a_file_in_the_place_of_a_folder(made: Workspace, tmp_path: Path, capsys
 
 def test_bad_cards_are_one_line(made: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert curate(made, "card", "001") == 2
-    assert "experiment_001: is a base, not a training" in capsys.readouterr().err
+    assert "experiment_001: is the base model, not a training" in capsys.readouterr().err
     assert curate(made, "card", "v9") == 2
     assert curate(made, "card", "v1", "--base", "x") == 2
     assert "are for a run's card" in capsys.readouterr().err

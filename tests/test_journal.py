@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.errors import StoreBusyError, StoreError
+from curation.errors import DiskError, StoreBusyError, StoreError
 from curation.store import journal as journal_module
 from curation.store.journal import Journal, open_journal
 
@@ -206,6 +206,23 @@ def test_a_writer_that_does_not_let_go_is_named_as_busy(journal: Journal, monkey
     impatient.close()
     other.execute("rollback")
     other.close()
+
+
+def test_a_journal_on_a_read_only_disk_is_read_and_a_write_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store # 1" / "journal.sqlite"
+    with open_journal(path) as journal:
+        journal.metric("run", 1, {"loss": 0.5})
+    assert [one.name for one in path.parent.iterdir() if one.name.endswith(("-wal", "-shm"))] == []
+    monkeypatch.setattr("curation.store.journal.os.access", lambda place, how: False)
+    with open_journal(path) as journal:
+        assert [one.value for one in journal.metrics("run")] == [0.5]
+        with pytest.raises(DiskError, match=r"journal\.sqlite: may not be written; check the disk"):
+            journal.metric("run", 2, {"loss": 0.4})
+    assert sorted(one.name for one in path.parent.iterdir()) == ["journal.sqlite", "journal.sqlite.lock"]
+    path.with_name("journal.sqlite-wal").write_bytes(b"not folded in")
+    assert "immutable" not in journal_module.address(path)
 
 
 def test_neither_duckdb_nor_arrow_is_needed() -> None:

@@ -112,7 +112,7 @@ def test_no_path_of_this_machine_is_in_the_tree(made: Workspace, tmp_path: Path)
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
-        (("001",), "experiment_001: is a base, not a training"),
+        (("001",), "experiment_001: is the base model, not a training"),
         (
             ("002", "003"),
             "the runs are of several versions (experiment_002 v1, experiment_003 v2); a project holds one",

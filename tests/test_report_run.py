@@ -142,6 +142,8 @@ def test_runs_without_a_workspace_and_what_models_write(tmp_path: Path, capsys: 
         (("001", "002", "003"), "3 sides; name two"),
         (("001", "003"), "experiment_003 was not evaluated; curate eval experiment_003"),
         (("002", "--suite", "other"), "was not evaluated with suite other"),
+        (("v1",), '"v1" is a version; name a run that was trained on it: experiment_002, experiment_003'),
+        (("",), '"" names no run; known: experiment_001, experiment_002'),
     ],
 )
 def test_bad_input_is_one_line(

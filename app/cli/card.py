@@ -50,7 +50,7 @@ def _of_run(args: Namespace) -> int:
     from reports.sections.subject import subject
 
     here = find_workspace(folder(args))
-    of = subject(here, here.root if here else folder(args), [args.of] if args.of else [])
+    of = subject(here, here.root if here else folder(args), [args.of] if args.of is not None else [])
     claims = Claims(args.licence, tuple(args.data_licence or ()), args.base, args.dataset, args.name)
     text, against = model_card(of, claims)
     path = (folder(args) / args.to if args.to else of.folder) / README

@@ -12,7 +12,7 @@ from app.cli.output import emit
 from app.cli.place import folder
 from app.cli.render import visible
 from curation.compiling import announcing
-from curation.errors import ConfigError
+from curation.errors import ConfigError, DiskError
 
 SAMPLE: Final = Path(__file__).resolve().parent.parent.parent / "data"
 # What the sample's workspace holds, and from where in the sample it comes.
@@ -61,7 +61,10 @@ def run(args: Namespace) -> int:
 
 
 def copy_sample(root: Path) -> None:
-    """The sample as a workspace, not built yet; ConfigError where something else is in its place."""
+    """The sample as a workspace, not built yet.
+
+    ConfigError where something else is in its place, DiskError where it cannot be copied.
+    """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise ConfigError(f"{root}: is there already and is no workspace; name another folder")
     there = root.exists()
@@ -76,7 +79,7 @@ def copy_sample(root: Path) -> None:
             path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         text = error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
         reason = text.partition("] ")[2].partition(":")[0] or text
-        raise ConfigError(
+        raise DiskError(
             f"{root}: the sample cannot be copied there ({reason}); free some space, or name another folder"
         ) from None
 

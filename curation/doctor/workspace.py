@@ -14,6 +14,7 @@ from curation.errors import CurateError
 from curation.runs import RUN_FILE, list_runs, read_run, run_place, state_now
 from curation.store import Store, open_store
 from curation.store.files import TEMP_PREFIX
+from curation.store.journal import address
 from curation.store.locking import holder
 from curation.store.segments import segment_problem
 from curation.store.versions import Segment
@@ -138,7 +139,7 @@ def _journal(here: Workspace) -> Iterator[Finding]:
     if not path.exists():
         return
     try:
-        con = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        con = sqlite3.connect(address(path, "ro"), uri=True, timeout=5)
         try:
             (told,) = con.execute("pragma integrity_check(1)").fetchone()
             counts = {name: con.execute(f"select count(*) from {name}").fetchone()[0] for name in ("tags", "metrics")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,11 +61,15 @@ def file_sha256(path: Path) -> str:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a small file so that a reader sees the old content or the new, never half of it."""
-    temp = path.with_name(TEMP_PREFIX + path.name)
-    with temp.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temp, path)
+    """Write a small file so that a reader sees the old content or the new, never half of it, whoever else writes it."""
+    temp = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{threading.get_native_id()}-{path.name}")
+    try:
+        with temp.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temp, path)
+    except BaseException:  # a full disk, Ctrl-C: nothing half-written stays
+        temp.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)

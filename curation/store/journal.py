@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from curation.errors import StoreBusyError, StoreError
+from curation.errors import DiskError, StoreBusyError, StoreError
 from curation.store.files import disk_errors
 from curation.store.locking import WriterLock
 
@@ -96,6 +97,17 @@ def open_journal(path: Path) -> Journal:
     journal = Journal(path)
     journal.prepare()
     return journal
+
+
+def address(path: Path, mode: str = "rwc") -> str:
+    """The journal's, for sqlite3.connect(uri=True).
+
+    Where nobody may write (a read-only disk) SQLite cannot make the two files beside it that WAL needs; then it reads
+    the journal as it lies, unless something is still to be folded in from one of them.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    still = path.exists() and not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+    return f"{path.absolute().as_uri()}?{'immutable=1' if still else f'mode={mode}'}"
 
 
 class Journal:
@@ -196,7 +208,7 @@ class Journal:
     def _connection(self) -> sqlite3.Connection:
         con: sqlite3.Connection | None = getattr(self._threads, "con", None)
         if con is None:
-            con = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
+            con = sqlite3.connect(address(self.path), uri=True, timeout=_WAIT_S, isolation_level=None)
             con.execute("pragma synchronous = full")  # with WAL the usual setting may lose what was said to be written
             self._threads.con = con
         return con
@@ -224,7 +236,8 @@ class Journal:
             text = str(error)
             if "locked" in text or "busy" in text:
                 raise StoreBusyError(f"{self.path}: another process is writing to it; try again in a moment") from error
-            raise StoreError(f"{self.path}: {_reason(text)}") from error
+            kind = DiskError if "full" in text or "readonly" in text else StoreError
+            raise kind(f"{self.path}: {_reason(text)}") from error
 
 
 @contextmanager
@@ -242,6 +255,8 @@ def _transaction(con: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _reason(text: str) -> str:
     if "malformed" in text or "not a database" in text:
         return f"is damaged ({text}); move it away and runs start a new one"
+    if "readonly" in text:
+        return "may not be written; check the disk and who may write there, or copy the workspace"
     if "full" in text:
         return "the disk is full; free some space and try again"
     return f"cannot be used ({text}); check the disk and who may write there"

@@ -53,6 +53,10 @@ class Subject:
         return f"{version}-{self.folder.name}" if version else self.folder.name
 
     @property
+    def kind_words(self) -> str:
+        return {"base": "the base model", "predictions": "recorded answers"}.get(self.run.kind, f"a {self.run.kind}")
+
+    @property
     def data_licences(self) -> dict[str, str | None]:
         """By source: what the version says by now, if it says anything, else what the training was told."""
         now = of_version(self.version.stats) if self.version else {}
@@ -98,7 +102,7 @@ def subject(
     folder = _base(place) if last == BASE else resolve_run(place.experiments, last)
     run = read_run(folder)
     if run.kind == "evaluation":
-        raise ConfigError(f"{folder}: is an evaluation; name the run it is of")
+        raise ConfigError(f"{folder}: is an evaluation; name the run it is of, {folder.parent.name}")
     store = open_store(workspace.store_path) if workspace and workspace.has_store else None
     settings, passed_over = replace(settings or Settings(), people=scores_of(place, root)), ""
     named = settings.suite is not None

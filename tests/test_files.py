@@ -1,0 +1,47 @@
+"""A small file is replaced whole or not at all, whoever else replaces it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from curation.store.files import replace_file
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """As two reports of one run at once."""
+    path, failed = tmp_path / "report.html", list[Exception]()
+    contents = [str(number).encode() * 200_000 for number in range(4)]
+
+    def write(content: bytes) -> None:
+        try:
+            for _ in range(12):
+                replace_file(path, content)
+                assert path.read_bytes() in contents
+        except Exception as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    assert failed == []
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "README.md"
+    replace_file(path, b"old")
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("curation.store.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, b"new" * 100)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"README.md": b"old"}
