@@ -176,9 +176,17 @@ def raters_agree(journal: Journal, first: EvalFolder, second: EvalFolder) -> pd.
 
 def _counted(first: EvalFolder, second: EvalFolder) -> tuple[set[str], int]:
     """(items to which both say the same, number of those to which they do not)."""
-    both = _pairs(first, second, "")
-    same = {pair.item_id for pair in both if _alike(pair.a, pair.b)}
-    return same, len(both) - len(same)
+    columns = ["item_id", "output", "split"]
+    ours, theirs = (folder.predictions(columns).to_pydict() for folder in (first, second))
+    said = {item: text for item, text in zip(ours["item_id"], ours["output"], strict=True) if text is not None}
+    same, differ = set[str](), 0
+    for item, text, split in zip(*(theirs[name] for name in columns), strict=True):
+        if item in said and text is not None and split != "test":
+            if _alike(said[item], text):
+                same.add(item)
+            else:
+                differ += 1
+    return same, differ
 
 
 def _alike(one: str, other: str) -> bool:
