@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from curation.patches.entry import Entry
+from curation.patches.files import FOLDER as PATCHES
 from curation.patches.files import load_patches
 from curation.reading.sources import SourceSpec, files_of, hash_file, source_name
 from curation.settings import flat_settings
@@ -22,23 +24,37 @@ _NAMED: Final = 2
 def unbuilt(here: Workspace, store: Store) -> list[str]:
     """A sentence for each kind of change, each naming some; none where a build would read what the last one read.
 
-    Of the recipe, and of files as long as they were, only those written since are looked into. CurateError where
-    recipe, patches or sources cannot be read.
+    Of the recipe, and of files as long as they were, only those written since are looked into; of patches what they do
+    to which row, and the rows they add, not the text of an edit. CurateError where recipe, patches or sources cannot be
+    read.
     """
     version = store.latest()
     if version is None:
         return []
     built = datetime.fromisoformat(version.created).timestamp()
     applied = {patch["id"] for patch in version.stats.get("patches", ())}
-    there = {entry.id for entry in load_patches(here.root)}
+    entries = load_patches(here.root)
+    there = {entry.id for entry in entries}
+    edited = _edited(entries, store, version) & applied & there
     settings = _settings(here, version) if _written_since(here.recipe_path, built) else []
     files = [] if "sources" in settings else list(_files(here.root, store, version, built))
     return [
         *_told(sorted(there - applied), "{} not built yet"),
         *_told(sorted(applied - there), f"{{}} taken back, and still in {version.name}"),
+        *_told(sorted(edited), "{} changed", version),
         *_told(settings, f"{{}} changed in {here.recipe_path.name}", version),
         *_told(files, "{}", version),
     ]
+
+
+def _edited(entries: Sequence[Entry], store: Store, version: VersionInfo) -> set[str]:
+    """Patches of which one of the two has an entry that the other has not."""
+    columns = ["patch", "op", "row_id", "result_row_id"]
+    built = {
+        (patch, op, added if op == "add" else row)
+        for patch, op, row, added in zip(*store.table(version, "patches", columns).to_pydict().values(), strict=True)
+    }
+    return {patch for patch, *_ in built ^ {(entry.id, entry.op, entry.row_id) for entry in entries}}
 
 
 def _written_since(path: Path, built: float) -> bool:
@@ -83,7 +99,8 @@ def _files(root: Path, store: Store, version: VersionInfo, built: float) -> Iter
             yield f"{name} new"
         elif _changed(name, path, read[name], built):
             yield f"{name} changed"
-    yield from (f"{name} gone" for name in read if not name.startswith("hf:") and not (root / name).exists())
+    apart = ("hf:", f"{PATCHES}/")  # of a patch that is gone its number is told
+    yield from (f"{name} gone" for name in read if not name.startswith(apart) and not (root / name).exists())
 
 
 def _changed(name: str, path: Path, read: Mapping[str, Any], built: float) -> bool:

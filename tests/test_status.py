@@ -175,6 +175,27 @@ def test_a_patch_waits_to_be_built_and_to_be_taken_back(here: Workspace, capsys:
     assert of_builds(here, capsys) == []
 
 
+def test_a_patch_that_was_changed_by_hand_waits_and_one_with_rows_is_told_once(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(here)
+    rows = here.root / "new.jsonl"
+    rows.write_text('{"question": "Where is the manual kept?", "answer": "In the drawer."}\n')
+    for what in (["--add", str(rows)], ["--drop", "--row", "data/raw/a.jsonl:3"]):
+        assert main(["patch", "add", *what, "--reason", "x", "--as", "ana", "--yes", "-C", str(here.root)]) == 0
+    build(here)
+    capsys.readouterr()
+    assert of_builds(here, capsys) == []
+    added = here.root / "patches" / "p-001.jsonl"
+    text = added.read_text()
+    added.write_text(text.replace("the drawer", "the locker"))  # as long as it was
+    assert of_builds(here, capsys) == ["p-001 changed since v2"]
+    added.write_text(text)
+    assert main(["patch", "drop", "p-001", "--yes", "-C", str(here.root)]) == 0
+    capsys.readouterr()
+    assert of_builds(here, capsys) == ["p-001 taken back, and still in v2"]
+
+
 def test_a_run_of_a_version_that_the_last_build_went_back_from(
     here: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
