@@ -133,6 +133,8 @@ def test_one_runs_curves_are_told_apart_by_a_legend() -> None:
 
 
 def test_an_output_shows_the_training_rows_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BAD", "GOOD"):
+        monkeypatch.setattr(f"tests.tagged_run.{name}", f"raw/{name} export.jsonl")  # a space, for a shell to part
     build(tmp_path)
     made = evaluated(tmp_path, learned())
     made.write(
@@ -145,4 +147,4 @@ def test_an_output_shows_the_training_rows_behind_it(tmp_path: Path, monkeypatch
         found.toggle(key="behind").set_value(True).run()
         (rows,) = (one.value for one in sound(found).dataframe if "asks the same" in one.value.columns)
         assert rows["alike"].between(0, 1).all()
-        assert f"curate why {rows['row'][0]} --version v1" in told(found)
+        assert f"curate why '{rows['row'][0]}' --version v1" in told(found)

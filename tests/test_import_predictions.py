@@ -396,6 +396,7 @@ def test_fields_with_other_names_are_named(tmp_path: Path, capsys: pytest.Captur
         (["--field", "output=sait"], 'o.jsonl:1: has no field sait; did you mean "said"?'),
         (["--field", "outptu=said"], 'outptu is no field of a prediction; did you mean "output"?'),
         (["--field", "said"], "--field said: say NAME=FIELD"),
+        (["--field", "prompt=question", "--field", "prompt=gold"], "prompt is question already; name one of the two"),
     ):
         assert main(["import-predictions", file, *wrong, "-C", str(tmp_path)]) in (2, 3)
         assert words in capsys.readouterr().err

@@ -82,6 +82,19 @@ def test_one_more_judge_under_one_run_is_no_difference(
     assert (found["n"], found["value_a"], found["value_b"]) == (9, 3 / 9, 2 / 9)
 
 
+def test_what_was_decided_of_an_output_counts_in_its_pair_and_not_what_its_judges_said(
+    sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
+) -> None:
+    made, (one, two) = sides
+    said(made, one, ["wrong"] * 4)
+    ids = said(made, two, ["wrong"] * 4)
+    event = Tag(new_id(), ids[0], two.of.name, "verdict", "correct", taxonomy="v1", author="eva", kind=FINAL)
+    with open_journal(run_place(made).journal) as journal:
+        add_tags(journal, [event])
+    found = compared(made, capsys)["verdict (people)"]
+    assert (found["n"], found["value_a"], found["value_b"]) == (4, 0.0, 1 / 4)
+
+
 def test_what_a_queue_picked_by_its_output_counts_in_no_comparison(
     sides: tuple[Workspace, Sequence[EvalFolder]], capsys: Capture
 ) -> None:

@@ -110,13 +110,15 @@ def _fields(told: list[str]) -> dict[str, str]:
     from curation.errors import did_you_mean
     from eval.prediction_layouts import NAMES
 
-    found = {}
+    found: dict[str, str] = {}
     for one in told:
         ours, equals, theirs = one.partition("=")
         if not equals or not theirs:
             raise ConfigError(f"--field {one}: say NAME=FIELD, such as output=answer")
         if ours not in NAMES:
             raise ConfigError(f"--field {one}: {ours} is no field of a prediction{did_you_mean(ours, NAMES)}")
+        if found.get(ours, theirs) != theirs:
+            raise ConfigError(f"--field {one}: {ours} is {found[ours]} already; name one of the two")
         found[ours] = theirs
     return found
 

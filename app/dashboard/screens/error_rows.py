@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import lru_cache
 
 import orjson
@@ -44,7 +45,7 @@ def behind(folder: EvalFolder, output: pd.Series) -> None:
     st.caption("rows that ask the same first; alike: shared sequences of five characters; loss: of the last visit")
     columns = ["asks the same", "row", "prompt", "answer", "alike", "loss", "notes"]
     tabled(pd.DataFrame(rows, columns=columns), "training rows behind it")
-    st.code(f"curate why {near[0].row.place} --version {version['name']}", language=None)
+    st.code(f"curate why {shlex.quote(near[0].row.place)} --version {version['name']}", language=None)
     if (folder.run.settings.get("exam") or {}).get("split") == "test":
         st.caption("An item of test: what it shows is for no patch, which would be refused (curate patch add --spend).")
 
