@@ -20,6 +20,9 @@ pytest.importorskip("altair")
 from app.cli import main
 from curation.runs import read_run, write_run
 from curation.workspace import Workspace
+from eval.compare.shared import shared
+from eval.compare.sides import chosen
+from eval.compare.trained import Exposure
 from eval.measuring import Trust
 from eval.recompute import write_numbers
 from tests.compared import SUITE, base_of, built, right_at, run_of, sit
@@ -199,6 +202,21 @@ def test_the_verdict_is_on_what_both_sides_sat_where_only_one_sat_the_newest_exa
         passed_over = "eval-2 (validation) is not compared, for experiment\\_001 was not asked it; "
         assert (f"{passed_over}curate compare base experiment\\_002 asks it" in text) is not base_too
     assert f"curate compare 002 --suite {split}" in Path(data["markdown"]).read_text() or base_too
+
+
+def test_of_the_exams_that_both_sides_sat_the_newest_is_taken(two_exams: Workspace) -> None:
+    base, run = two_exams.root / "experiments" / "experiment_001", run_of(two_exams)
+    for name, split, sitting in (
+        ("first", "test", (base, run)),
+        ("second", "test", (base, run)),
+        ("third", "validation", (run,)),
+    ):
+        for folder in sitting:
+            found = sit(two_exams, folder, right_at(0.5, folder.name), suite=_suite(split))
+            write_run(found.path, replace(found.run, settings={**found.run.settings, "suite": name}))
+    both = shared(chosen(run.parent, ["base", run.name]), Exposure(None))
+    assert both is not None
+    assert (both.suite, both.over and both.over.name) == ("second", f"{run.name}/eval-3")
 
 
 def test_what_nobody_else_sat_names_the_command_that_asks_it(

@@ -41,8 +41,10 @@ def shared(sides: Sequence[Side], exposure: Exposure) -> Shared | None:
     lacking = _lacking(first, others)
     if lacking is None:
         return Shared(first)
-    newest = {_suite(one): one for one in reversed(part.evals)}
-    rest = [one for one in ranked(list(newest.values())) if _suite(one) != _suite(first)]
+    newest = dict[str | None, EvalFolder]()
+    for one in part.evals:
+        newest.setdefault(_suite(one), one)
+    rest = [one for one in ranked([*newest.values()]) if _suite(one) != _suite(first)]
     found = next((one for one in rest if _lacking(one, others) is None), None)
     return Shared(found, first, lacking) if found else Shared(first)
 
