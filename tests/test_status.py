@@ -158,6 +158,14 @@ def test_a_file_that_was_only_touched_is_looked_into_once(here: Workspace, monke
     assert looks == ["data/raw/a.jsonl"]
 
 
+def test_a_licence_that_was_put_right_waits_for_no_build(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    build(here)
+    here.recipe_path.write_text("sources: [{path: data/raw, licence: mit}]\n")
+    assert of_builds(here, capsys) == []
+    here.recipe_path.write_text("sources: [{path: data/raw, priority: 2}]\n")
+    assert of_builds(here, capsys) == ["sources changed in recipe.yaml since v1"]
+
+
 def test_a_patch_waits_to_be_built_and_to_be_taken_back(here: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     build(here)
     run_of(here)
