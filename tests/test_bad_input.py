@@ -56,7 +56,7 @@ def said(capsys: Capture, *argv: str) -> tuple[int, str]:
 
 
 def curate(folder: Path, *argv: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*CURATE, *argv], cwd=folder, capture_output=True, text=True, timeout=120, **settings)
+    return subprocess.run([*CURATE, *argv], cwd=folder, capture_output=True, text=True, timeout=600, **settings)
 
 
 def nothing_published(folder: Path) -> bool:
@@ -312,7 +312,7 @@ def wait_for_readers(parent: int) -> list[int]:
 def test_a_killed_reading_process_ends_the_build_with_one_line(here: Path) -> None:
     build = reading(here)
     os.kill(wait_for_readers(build.pid)[0], signal.SIGKILL)
-    _, errors = build.communicate(timeout=60)
+    _, errors = build.communicate(timeout=300)
     assert build.returncode == 1
     assert errors.splitlines()[-1] == (
         "curate build: d.jsonl: the process that worked on it was ended (killed, as when memory runs out); "
@@ -327,7 +327,7 @@ def test_ctrl_c_ends_reading_processes_without_a_word_from_them(here: Path) -> N
     build = reading(here)
     found = wait_for_readers(build.pid)
     os.killpg(build.pid, signal.SIGINT)
-    _, errors = build.communicate(timeout=60)
+    _, errors = build.communicate(timeout=300)
     assert (build.returncode, errors) == (130, "curate build: interrupted; nothing was published\n")
     assert not [pid for pid in found if Path(f"/proc/{pid}").exists()]
     assert nothing_published(here)
