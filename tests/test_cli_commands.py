@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -203,6 +204,14 @@ def test_why_shows_both_rows_and_a_way_to_keep_it(here: Path, capsys: Capture) -
         "  + ... before you press save.",
     ]
     assert re.fullmatch(r"it would be kept with: near.threshold 0.9\d, or near.action off", lines[verdict + 4])
+
+
+def test_a_file_with_a_space_in_its_name_can_be_asked_about_as_shown(fresh: Path, capsys: Capture) -> None:
+    (fresh / "tickets.jsonl").rename(fresh / "old tickets.jsonl")
+    lines = run(capsys, ["build", "old tickets.jsonl", "--max-bad", "20%"])
+    for shown in (lines[-1], run(capsys, ["why", "--grep", "invoice"])[-1]):
+        (command,) = [one for one in shown.removeprefix("next: ").split(" · ") if one.startswith("curate why")]
+        assert run(capsys, shlex.split(command)[1:])[0].startswith("old tickets.jsonl:")
 
 
 def test_why_lists_what_a_text_may_mean(here: Path, capsys: Capture) -> None:

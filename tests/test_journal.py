@@ -223,6 +223,14 @@ def test_a_journal_on_a_read_only_disk_is_read_and_a_write_is_refused_in_one_lin
     assert sorted(one.name for one in path.parent.iterdir()) == ["journal.sqlite", "journal.sqlite.lock"]
     path.with_name("journal.sqlite-wal").write_bytes(b"not folded in")
     assert "immutable" not in journal_module.address(path)
+    path.with_name("journal.sqlite-wal").unlink()
+    assert "immutable" in journal_module.address(path)
+    monkeypatch.undo()
+    with open_journal(path) as journal:  # somebody who may write
+        journal.metric("run", 3, {"loss": 0.3})
+        monkeypatch.setattr("curation.store.journal.os.access", lambda place, how: False)
+        journal.read("pragma wal_checkpoint(truncate)")  # all is folded in, and the file empty
+        assert "immutable" not in journal_module.address(path)
 
 
 def test_neither_duckdb_nor_arrow_is_needed() -> None:

@@ -122,11 +122,11 @@ def test_pairs_that_say_the_same_are_ties_by_themselves(
     here: Workspace, journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     experiments = run_place(here).experiments
-    one = evaluation(experiments, lambda i: "Yes." if i < 20 else f"no {i}")
-    two = evaluation(experiments, lambda i: "yes " if i < 20 else f"it is {i}")
+    one = evaluation(experiments, lambda i: "Yes:\n  so" if i < 20 else f"no {i}")
+    two = evaluation(experiments, lambda i: "Yes: \n  so\n" if i < 20 else "no 20\n" if i == 21 else f"it is {i}")
     pairs = Pairs(one, two, journal, "ana")
     assert (pairs.total, pairs.same) == (10, 20)
-    assert same_outputs(one, two).startswith("20 of 30 pairs say the same but for case, space and marks")
+    assert same_outputs(one, two).startswith("20 of 30 pairs say the same but for white space at the ends")
     keys = ["2" if pair.first_is_a else "1" for pair in pairs._left]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(keys) + "\n"))
     assert main(["-C", str(here.root), "tag", "1", "2", "--pairs", "--as", "ana", "--json"]) == 0
@@ -143,7 +143,7 @@ def test_pairs_that_say_the_same_are_ties_by_themselves(
     )
     add_tags(journal, [said])
     assert outcome(journal, one, two).iloc[0]["share"] == 1.0
-    both = evaluation(experiments, lambda i: "yes"), evaluation(experiments, lambda i: "Yes!")
+    both = evaluation(experiments, lambda i: "Yes"), evaluation(experiments, lambda i: "Yes ")
     assert main(["-C", str(here.root), "tag", "3", "4", "--pairs", "--as", "ana"]) == 2
     assert "answer alike: 30 of 30 pairs say the same" in capsys.readouterr().err
     assert outcome(journal, *both).empty

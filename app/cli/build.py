@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -217,7 +218,7 @@ def lines(result: BuildResult, *, made: bool = False, example: str | None = None
         *leak_sentence(result.report),
     ]
     if example is not None:
-        after.append(next_commands("curate stats", f"curate why {visible(example)}", "curate export"))
+        after.append(next_commands("curate stats", f"curate why {shlex.quote(visible(example))}", "curate export"))
     if stages:
         after = [*stage_table(result.stages), *after]
     return [*before, *page(_SOURCE_HEADERS, rows, after, reserved=len(before))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -230,8 +231,8 @@ def _next(found: VersionDiff) -> list[str]:
     names = f"{found.old.version.name} {found.new.version.name}"
     first = found.changes.slice(0, 1).to_pylist()
     side = found.old.version.name if first and first[0]["split_after"] is None else found.new.version.name
-    why = [f"curate why {visible(first[0]['source'])}:{first[0]['line']} --version {side}"] if first else []
-    return [f"curate diff {names} --full", *why]
+    places = [shlex.quote(visible(f"{row['source']}:{row['line']}")) for row in first]
+    return [f"curate diff {names} --full", *(f"curate why {place} --version {side}" for place in places)]
 
 
 def _examples(found: VersionDiff, screen: Screen, room: int) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from dataclasses import asdict
 from types import NoneType
@@ -77,7 +78,7 @@ def _candidates(args: Namespace, tables: Tables, found: list[int]) -> int:
 
     known = [candidate(tables, index) for index in found[: _MANY if args.json else LINES]]
     rows = [[c.where, c.row_id and c.row_id[:8], c.fate, clip(visible(c.text), 60)] for c in known]
-    after = [f"{len(found):,} rows match", next_commands(f"curate why {known[0].where}")]
+    after = [f"{len(found):,} rows match", next_commands(f"curate why {shlex.quote(visible(known[0].where))}")]
     shown = page(("where", "id", "fate", "begins"), rows[: LINES - 3], after)
     emit(args, {"matches": len(found), "candidates": [asdict(c) for c in known]}, shown)
     return 0

@@ -103,10 +103,11 @@ def address(path: Path, mode: str = "rwc") -> str:
     """The journal's, for sqlite3.connect(uri=True).
 
     Where nobody may write (a read-only disk) SQLite cannot make the two files beside it that WAL needs; then it reads
-    the journal as it lies, unless something is still to be folded in from one of them.
+    the journal as it lies, unless one of them says that somebody has it open, or that something is to be folded in.
     """
-    wal = path.with_name(f"{path.name}-wal")
-    still = path.exists() and not os.access(path.parent, os.W_OK) and not (wal.exists() and wal.stat().st_size)
+    wal, shm = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    used = shm.exists() or (wal.exists() and wal.stat().st_size > 0)
+    still = path.exists() and not os.access(path.parent, os.W_OK) and not used
     return f"{path.absolute().as_uri()}?{'immutable=1' if still else f'mode={mode}'}"
 
 

@@ -15,7 +15,6 @@ from curation.store.journal import Journal
 from curation.store.tags import JudgedBeforeError, Tag, add_tags, new_id, tags, undo
 from eval.agreement import agreement
 from eval.folder import EvalFolder
-from eval.metrics.matching import plain
 from eval.metrics.metric import mean_of
 from eval.review.names import reviewer_name
 from eval.stats.value import estimate
@@ -145,7 +144,7 @@ def same_outputs(first: EvalFolder, second: EvalFolder) -> str:
     if not same:
         return ""
     return (
-        f"{len(same):,} of {differ + len(same):,} pairs say the same but for case, space and marks at the ends: ties "
+        f"{len(same):,} of {differ + len(same):,} pairs say the same but for white space at the ends: ties "
         "by themselves, and not shown"
     )
 
@@ -190,7 +189,12 @@ def _counted(first: EvalFolder, second: EvalFolder) -> tuple[set[str], int]:
 
 
 def _alike(one: str, other: str) -> bool:
-    return plain(one) == plain(other)
+    """Whether a reader sees the same: a list on one line is another answer than one on three."""
+    return _seen(one) == _seen(other)
+
+
+def _seen(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
 
 
 def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -35,7 +36,7 @@ def story(version: Version, target: str) -> None:
     with st.spinner("trying"):
         told = explain(tables, places[0], here().root, tried=tried)
     st.code("\n".join(lines(told, Screen(_WIDE))), language=None, wrap_lines=True)
-    st.code(f"curate why {target} --version {version.name}", language=None)
+    st.code(f"curate why {shlex.quote(target)} --version {version.name}", language=None)
     sides: Sequence[tuple[str, Row | None]] = (("this row", told.row), ("the row it matched", told.matched))
     _beside([(label, row) for label, row in sides if row is not None])
     if told.row is None:
