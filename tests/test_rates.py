@@ -235,3 +235,13 @@ def test_a_verdict_without_a_random_draw_has_no_mean(
     assert main(["-C", str(here.root), "rates", "1"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("verdict"))
     assert row.split() == ["verdict", "mean", "-", *["no", "random", "draw", "was", "judged"], "0", "1"]
+
+
+@pytest.mark.parametrize("by", ["people", "rules"])
+def test_runs_of_which_one_was_asked_test_alone_say_how_they_are_compared(
+    by: Any, here: Workspace, journal: Journal
+) -> None:
+    one = evaluation(run_place(here).experiments, items=4)
+    two = evaluation(run_place(here).experiments, items=4, split="test")
+    with pytest.raises(DataError, match=r"experiment_002/eval-1 holds outputs of the test split alone; .* --final"):
+        tag_changes(journal, one, two, DEFAULT, by)

@@ -13,6 +13,7 @@ from curation.store.journal import Journal
 from curation.store.tags import OK, draws, tags
 from eval.folder import EvalFolder
 from eval.metrics.metric import mean_of
+from eval.review.frame import to_review
 from eval.review.people import people
 from eval.review.rates import deserved, judged
 from eval.review.scores import FAIR
@@ -72,6 +73,12 @@ def tag_changes(
     clusters = _clusters(before) | _clusters(after)
     items = sorted(set(sides[0]) & set(sides[1]))
     if not items:
+        alone = [] if test_too else [one.name for one in (before, after) if not to_review(one)]
+        if alone:
+            why = (
+                "holds outputs of the test split alone; compare those of test with --final, or ask the validation split"
+            )
+            raise DataError(f"{before.name} and {after.name}: {' and '.join(alone)} {why}")
         what = _nothing_shared(journal, (before, after), taxonomy, test_too) if by == "people" else "they share no item"
         raise DataError(f"{before.name} and {after.name}: {what}; let the same items be judged under both runs")
     names = sorted({tag for side in sides for item in items for tag in side[item]} - {OK})
