@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from curation.recipe import Recipe
 from curation.records import sides
 from curation.settings import flat_settings
 
@@ -87,6 +86,8 @@ def lost(stages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], dict[str,
 
 def changed_settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a resolved recipe that do not stand at their default, as `near.threshold` -> value."""
+    from curation.recipe import Recipe  # with every stage
+
     default = flat_settings(Recipe(sources=()).resolved())
     return {
         name: value

@@ -14,7 +14,6 @@ import numpy as np
 import orjson
 import pyarrow.compute as pc
 
-from curation.facts import KINDS, facts_of
 from curation.records import sides
 from curation.row_losses import read_row_losses
 from curation.store import Store, VersionInfo
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 NEAREST: Final = 5
 SAME: Final = 0.5  # Jaccard of character 5-grams; as between two prompts that a split keeps together
-_CODE: Final = KINDS.index("code")
 _LEAST: Final = 0.1  # similarity below which two texts are not alike at all
 
 
@@ -120,15 +118,24 @@ class TrainingIndex:
 
     def _same(self, asked: str, prompts: Any) -> set[int]:
         """No number, code, unit, date or negation differs, and a code is named or the wordings are alike."""
-        own = facts_of(arrow([asked])).signatures[0]
-        equal = np.flatnonzero((self._facts == own).all(axis=1))
-        if own[_CODE]:
+        from curation.facts import KINDS  # compiled: a report reads rows alone
+
+        own = _facts([asked])[0]
+        equal = np.flatnonzero((self._rows_facts == own).all(axis=1))
+        if own[KINDS.index("code")]:
             return set(equal.tolist())
         return set(equal.tolist()) & set(prompts["text"][prompts["similarity"] >= SAME].tolist())
 
     @cached_property
-    def _facts(self) -> Any:
-        return facts_of(arrow([row.prompt for row in self.rows])).signatures
+    def _rows_facts(self) -> Any:
+        return _facts([row.prompt for row in self.rows])
+
+
+def _facts(prompts: Sequence[str]) -> Any:
+    """What each names, [texts, kinds]."""
+    from curation.facts import facts_of
+
+    return facts_of(arrow(prompts)).signatures
 
 
 def neighbours(predictions: Sequence[Prediction], rows: Sequence[TrainingRow], nearest: int = NEAREST) -> Neighbours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -186,15 +187,20 @@ def test_of_two_edits_at_once_none_is_lost(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store", FILE]
 
 
+def _no_room(file: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_taxonomy_that_cannot_be_written_is_one_line_and_an_edit_that_is_refused_changes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = init_workspace(tmp_path / "w")
-    (here.root / f"{TEMP_PREFIX}{FILE}").mkdir()
     words = ["-C", str(here.root), "taxonomy", "rename", "tone", "manner", "--as", "ana"]
-    assert main(words) == 3
+    with monkeypatch.context() as full:
+        full.setattr("curation.store.files.os.fsync", _no_room)
+        assert main(words) == 3
     assert "it stays as it was" in capsys.readouterr().err
-    (here.root / f"{TEMP_PREFIX}{FILE}").rmdir()
+    assert not [path for path in here.root.iterdir() if path.name.startswith(TEMP_PREFIX)]
     assert main(words) == 0
     before = (here.root / FILE).read_bytes()
     assert main(words) == 2
