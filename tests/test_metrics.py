@@ -6,6 +6,8 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import ConfigError, DataError
-from eval.metrics import METRICS, measure
+from eval.metrics import _ONE, METRICS, higher_is_better, measure
 from eval.metrics.metric import Items, Measured
 from eval.metrics.tokens import ascii_tokens, unicode_tokens
 from tests.shared_data import shared
@@ -302,3 +304,15 @@ def test_perplexity_is_weighted_by_tokens_and_missing_where_a_number_is() -> Non
 def test_a_metric_is_additive_or_ranked() -> None:
     with pytest.raises(AssertionError):
         Measured("x", "x", np.zeros((1, 1)), np.zeros(1), None)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_which_way_is_better_is_known_without_measuring(name: str) -> None:
+    options = {"pattern": "x"} if name == "regex_match" else {}
+    assert higher_is_better(name, options) == METRICS[name](_ONE, options).higher_is_better
+
+
+def test_which_way_is_better_is_told_without_a_compiler() -> None:
+    asked = "from eval.suite import Suite; Suite().higher_is_better('token_f1')"
+    code = f"import sys; {asked}; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

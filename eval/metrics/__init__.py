@@ -48,6 +48,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     "aurc": aurc,
 }
 
+_LESS: Final = ("perplexity", "bits_per_char", "repetition_rate", "ece", "brier", "aurc")  # is better
+_NEITHER: Final = ("length_ratio", "refusal_rate")
 
 _ONE: Final = Items(
     ["x"],
@@ -83,11 +85,9 @@ def measure(
 
 
 def higher_is_better(name: str, options: Mapping[str, Any]) -> bool | None:
-    """Which way is better; None: neither, or it is not known."""
+    """Which way is better, without measuring anything; None: neither."""
     if name in METRICS:
-        with suppress(DataError, ConfigError):
-            return METRICS[name](_ONE, options).higher_is_better
-        return None
+        return None if name in _NEITHER else name not in _LESS
     return bool(options.get("higher_is_better", True))
 
 
