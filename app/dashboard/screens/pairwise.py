@@ -71,10 +71,10 @@ def _usual(done: list[EvalFolder]) -> tuple[EvalFolder, EvalFolder]:
 
 def _pairs(first: EvalFolder, second: EvalFolder, author: str) -> Pairs:
     """This session's pairs, which know what it may take back; another name or choice begins anew."""
-    asked = (first.name, second.name, author)
+    wanted = (first.name, second.name, author)
     held = st.session_state.get("pairs")
-    if held is None or held[0] != asked:
-        st.session_state["pairs"] = held = (asked, Pairs(first, second, journal(), author))
+    if held is None or held[0] != wanted:
+        st.session_state["pairs"] = held = (wanted, Pairs(first, second, journal(), author))
     found: Pairs = held[1]
     return found
 
