@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from curation.store.files import replace_file
+from curation.store.files import create_file, replace_file
 
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
@@ -45,3 +47,15 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path, m
     with pytest.raises(OSError, match="No space left"):
         replace_file(path, b"new" * 100)
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"README.md": b"old"}
+
+
+def test_of_several_who_make_one_file_one_does(tmp_path: Path) -> None:
+    """As two reviewers whose patches get the same number."""
+    contents = [str(number).encode() * 200_000 for number in range(4)]
+    with ThreadPoolExecutor(len(contents)) as pool:
+        for number in range(12):
+            path = tmp_path / f"p-{number:03}.jsonl"
+            made = list(pool.map(partial(create_file, path), contents))
+            assert sorted(made) == [False, False, False, True]
+            assert path.read_bytes() == contents[made.index(True)]
+    assert len(list(tmp_path.iterdir())) == 12

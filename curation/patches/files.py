@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 from curation.errors import ConfigError, DataError, did_you_mean
 from curation.patches.entry import Entry, parse_entry
 from curation.records import canonical
-from curation.store.files import TEMP_PREFIX, disk_errors, disk_reason, sync_folder
+from curation.store.files import create_file, disk_errors, disk_reason, sync_folder
 
 FOLDER: Final = "patches"
 ASIDE: Final = "dropped"  # below FOLDER: patches that were taken back; their numbers are not used again
@@ -51,7 +50,7 @@ def write_patch(root: Path, entries: Sequence[Mapping[str, Any]], used: Iterable
             lines = [canonical({"id": name, **entry}) for entry in entries]
             for number, line in enumerate(lines, 1):
                 parse_entry(f"{FOLDER}/{name}.jsonl", number, line)
-            if _write_new(folder / f"{name}.jsonl", b"\n".join(lines) + b"\n"):
+            if create_file(folder / f"{name}.jsonl", b"\n".join(lines) + b"\n"):
                 return folder / f"{name}.jsonl"
 
 
@@ -100,20 +99,3 @@ def _entries(path: Path, name: str) -> Iterator[Entry]:
         if line.strip():
             yield parse_entry(name, number, line, offset)
         offset += len(line) + 1
-
-
-def _write_new(path: Path, content: bytes) -> bool:
-    """Write a file that is not there yet, whole or not at all; False if somebody else was first."""
-    temp = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{path.name}")
-    try:
-        with temp.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temp, path)  # unlike a rename, it never replaces what is there
-    except FileExistsError:
-        return False
-    finally:
-        temp.unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return True

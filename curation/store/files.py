@@ -62,14 +62,31 @@ def file_sha256(path: Path) -> str:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a small file so that a reader sees the old content or the new, never half of it, whoever else writes it."""
+    with _beside(path, content) as temp:
+        os.replace(temp, path)
+    sync_folder(path.parent)
+
+
+def create_file(path: Path, content: bytes) -> bool:
+    """Write a small file that is not there yet, whole or not at all; False if somebody else was first."""
+    try:
+        with _beside(path, content) as temp:
+            os.link(temp, path)  # unlike a rename, it never replaces what is there
+    except FileExistsError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+@contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """The content on disk under a name of this thread's own, which is gone afterwards: a full disk leaves nothing."""
     temp = path.with_name(f"{TEMP_PREFIX}{os.getpid()}-{threading.get_native_id()}-{path.name}")
     try:
         with temp.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temp, path)
-    except BaseException:  # a full disk, Ctrl-C: nothing half-written stays
+        yield temp
+    finally:
         temp.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
