@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from app.cli import main
 from curation.errors import ConfigError, DataError
-from curation.runs import run_place
-from curation.store.journal import Journal, open_journal
+from curation.store.journal import Journal
 from curation.store.tags import OK, Tag, add_tags, new_id, tags, undo
-from curation.workspace import Workspace, init_workspace
+from curation.workspace import Workspace
 from eval.review.adjudication import decide, take_back, to_decide
-from eval.review.frame import Frame, review_frame
+from eval.review.frame import Frame
 from eval.review.gate import require_agreement
 from eval.review.judgement import Judgement
 from eval.review.people import people
 from eval.taxonomy import DEFAULT, load_taxonomy, save_taxonomy
 from reports.tables.tags import agreements, tag_rates, weak
-from tests.review_data import evaluation
 
 RUN = "experiment_001"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
-
-
-@pytest.fixture
-def frame(here: Workspace) -> Frame:
-    return review_frame([evaluation(run_place(here).experiments)])
 
 
 def said(journal: Journal, frame: Frame, by: Mapping[str, set[int]], tag: str = "tone", n: int = 20) -> dict[str, Tag]:

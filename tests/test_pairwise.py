@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from app.cli import main
 from curation.errors import ConfigError, StoreBusyError
 from curation.runs import run_place
-from curation.store.journal import Journal, open_journal
+from curation.store.journal import Journal
 from curation.store.tags import Tag, add_tags, new_id, tags
-from curation.workspace import Workspace, init_workspace
+from curation.workspace import Workspace
 from eval.folder import EvalFolder
 from eval.review.pairwise import PREFERS, Pairs, outcome, pair_key, raters_agree, same_outputs
 from tests.review_data import evaluation
 from tests.shared_data import shared
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
 
 
 @pytest.fixture

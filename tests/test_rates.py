@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,9 @@ from app.cli import main
 from app.cli.render import LINES
 from curation.errors import ConfigError, DataError
 from curation.runs import run_place, write_run
-from curation.store.journal import Journal, open_journal
+from curation.store.journal import Journal
 from curation.store.tags import OK, Draw, Tag, add_tags, new_id
-from curation.workspace import Workspace, init_workspace
+from curation.workspace import Workspace
 from eval.folder import EvalFolder, new_eval
 from eval.review.changes import TagChange, tag_changes
 from eval.taxonomy import DEFAULT, VERDICT
@@ -23,17 +21,6 @@ from tests.review_data import evaluation
 
 Capture = pytest.CaptureFixture[str]
 ITEMS = 60
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from curation.errors import ConfigError
 from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import OK, draws, tags
-from curation.workspace import Workspace, init_workspace
+from curation.workspace import Workspace
 from eval.review.frame import Frame, review_frame
 from eval.review.judgement import Judgement
 from eval.review.queues import RANDOM, REPEAT, QueueSettings
@@ -23,17 +21,6 @@ from eval.review.session import Review
 from eval.taxonomy import DEFAULT, VERDICT
 from reports.tables.tags import agreements, pairs, steadiness, tag_rates
 from tests.review_data import evaluation
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
 
 
 @pytest.fixture

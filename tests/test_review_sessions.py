@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from curation.errors import ConfigError, StoreBusyError
 from curation.runs import run_place
 from curation.store.journal import Journal, open_journal
 from curation.store.tags import OK, JudgedBeforeError, Tag, add_tags, draws, new_id, tags
-from curation.workspace import Workspace, init_workspace
+from curation.workspace import Workspace
 from eval.review import session
 from eval.review.frame import Frame, review_frame
 from eval.review.judgement import Judgement
@@ -23,22 +21,6 @@ from eval.review.queues import RANDOM, QueueSettings
 from eval.review.session import Review
 from eval.taxonomy import DEFAULT
 from tests.review_data import evaluation
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
-
-
-@pytest.fixture
-def frame(here: Workspace) -> Frame:
-    return review_frame([evaluation(run_place(here).experiments)])
 
 
 def review(frame: Frame, journal: Journal, author: str = "ana", **settings: int) -> Review:

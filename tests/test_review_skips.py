@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from app.cli import main
 from curation.errors import ConfigError
-from curation.runs import run_place
-from curation.store.journal import Journal, open_journal
+from curation.store.journal import Journal
 from curation.store.tags import SKIPPED, Draw, draws, events_of_run, tags
-from curation.workspace import Workspace, init_workspace
-from eval.review.frame import Frame, review_frame
+from curation.workspace import Workspace
+from eval.review.frame import Frame
 from eval.review.judgement import Judgement
 from eval.review.people import people
 from eval.review.queues import RANDOM, REPEAT, QueueSettings
@@ -24,26 +21,9 @@ from eval.review.session import Review
 from eval.taxonomy import DEFAULT
 from reports.tables.tags import random_draws
 from tests.dashboard_screens import dashboard_in, screen, told
-from tests.review_data import evaluation
 
 Capture = pytest.CaptureFixture[str]
 RUN = "experiment_001"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Workspace:
-    return init_workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def journal(here: Workspace) -> Iterator[Journal]:
-    with open_journal(run_place(here).journal) as opened:
-        yield opened
-
-
-@pytest.fixture
-def frame(here: Workspace) -> Frame:
-    return review_frame([evaluation(run_place(here).experiments)])
 
 
 def review(frame: Frame, journal: Journal, author: str = "ana", one_in: int = 1, repeat_one_in: int = 0) -> Review:
